@@ -1,0 +1,160 @@
+"""The one door between the panel and the robot: a ROS node opens it in a stack, `demo.FakeBridge` in tests.
+
+Contract for whoever implements `PanelBridge`:
+
+- `state` and `frame` return at once, never block, never raise: they hand out the latest known value.
+- Commands are called from worker threads, several at a time. Each returns when the other side has confirmed, waits a
+  few seconds at most, and raises a GmpsError whose message a person can act on (it is shown as it stands).
+- `arm_stop` never waits for another command. It also pauses a running session, so that `reset_fault` alone never
+  makes the arm move; the person presses Resume.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from gmps_robot.panel.session_status import SessionStatus
+from gmps_robot.tasks import Split
+
+Mode = Literal["twin", "robot"]
+RewardSource = Literal["twin", "human", "marker"]
+GuardState = Literal["ok", "hold", "fault"]
+
+
+@dataclass(frozen=True)
+class GuardView:
+    """What the guard last said."""
+
+    state: GuardState = "ok"
+    reasons: tuple[str, ...] = ()  # which limits changed or refused the last command
+
+
+@dataclass(frozen=True)
+class Link:
+    """One thing the panel listens to. Silent when nothing came for `limit_s`, or nothing came at all."""
+
+    name: str  # "camera", "arm", "adaptation": shown to a person
+    age_s: float | None  # seconds since its last message; None: never heard
+    limit_s: float = 2.0
+    hint: str = ""  # what to check when it is silent
+
+    @property
+    def silent(self) -> bool:
+        """Whether a person should be told."""
+        return self.age_s is None or self.age_s > self.limit_s
+
+
+@dataclass(frozen=True)
+class PanelState:
+    """Everything the page shows, at one instant."""
+
+    mode: Mode
+    reward: RewardSource
+    session: SessionStatus
+    guard: GuardView = field(default_factory=GuardView)
+    links: tuple[Link, ...] = ()  # the one named "camera" also feeds the picture's overlay
+    task_text: str = ""  # what a person must judge, such as "block within 5 cm of x 0.72 m, y 0.04 m"
+    evaluation_episodes: int = 5  # episodes before and again after, not counted in `session.episodes`
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One camera picture, already compressed. `seq` changes with every new picture."""
+
+    seq: int
+    stamp_ns: int
+    jpeg: bytes
+
+
+class PanelBridge(Protocol):
+    """What the panel may know and ask for."""
+
+    def state(self) -> PanelState:
+        """Return the latest state."""
+        ...
+
+    def frame(self) -> Frame | None:
+        """Return the latest camera picture; None before the first one."""
+        ...
+
+    def start(self, task: int, split: Split, episodes: int, updates: int) -> None:
+        """Begin a session on task number `task` of `split`: `updates` times `episodes` episodes and one update.
+
+        Raises:
+            SessionError: a session is running, or the arm is stopped.
+            TaskError: there is no such task.
+        """
+        ...
+
+    def pause(self) -> None:
+        """Hold the arm and keep the session.
+
+        Raises:
+            SessionError: no session is running.
+        """
+        ...
+
+    def resume(self) -> None:
+        """Go on after `pause`.
+
+        Raises:
+            SessionError: the session is not paused, or the arm is stopped.
+        """
+        ...
+
+    def stop(self, reason: str) -> None:
+        """End the session; finished episodes stay on disk. The arm holds, but is not latched.
+
+        Raises:
+            SessionError: no session is running.
+        """
+        ...
+
+    def label(self, value: float, episode: int) -> None:
+        """Give episode `episode` (1-based, of the running stage) its reward: 1 success, 0 fail.
+
+        Raises:
+            SessionError: that episode is over, already labelled, or not there yet.
+        """
+        ...
+
+    def reset_done(self) -> None:
+        """Say that the block is back on its mark and hands are clear.
+
+        Raises:
+            SessionError: the session is not waiting for that.
+        """
+        ...
+
+    def accept(self) -> None:
+        """Keep the adapted policy, whatever the comparison said.
+
+        Raises:
+            SessionError: there is no finished comparison.
+        """
+        ...
+
+    def roll_back(self) -> None:
+        """Return to the policy from before the session.
+
+        Raises:
+            SessionError: there is no finished comparison.
+        """
+        ...
+
+    def arm_stop(self, reason: str) -> None:
+        """Hold the arm and latch (FAULT) until a person calls `reset_fault`; pauses a running session.
+
+        Raises:
+            GmpsError: the arm did not confirm; the message says to use the robot's own emergency stop.
+        """
+        ...
+
+    def reset_fault(self) -> None:
+        """Leave the latched FAULT. The arm holds; a paused session stays paused.
+
+        Raises:
+            SessionError: the arm is not stopped.
+        """
+        ...
