@@ -1,0 +1,65 @@
+"""Is this command, is this measured state, fit to be acted on? Pure questions that the guard asks in each tick."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmps_robot.types import ArmCommand, ArmState, CommandSource, FloatArray, SafetyEnvelope
+
+SOURCES: tuple[str, ...] = get_args(CommandSource)
+
+
+def command_problem(command: ArmCommand) -> str:
+    """Return what makes `command` unusable, as `command: ...`; empty when nothing does."""
+    if command.source not in SOURCES:
+        return f"command: unknown source {command.source!r}, valid: {', '.join(SOURCES)}"
+    if not _whole(command.seq) or not _whole(command.stamp_ns):
+        return f"command: seq {command.seq!r} and stamp {command.stamp_ns!r} must be whole numbers"
+    velocity = as_numbers(command.velocity)
+    if velocity is None or velocity.shape != (3,):
+        return f"command: velocity {_short(command.velocity)} is not 3 numbers"
+    if not np.isfinite(velocity).all():
+        return f"command: velocity {_short(command.velocity)} is not finite"
+    gripper = as_numbers(command.gripper)
+    if gripper is None or gripper.shape != () or not np.isfinite(gripper):
+        return f"command: gripper {_short(command.gripper)} is not a finite number"
+    return ""
+
+
+def state_problem(measured: ArmState, now: float, timeout: float) -> str:
+    """Return what makes `measured` unusable at time `now` [s], as `state: ...`; empty when nothing does."""
+    tip = as_numbers(measured.tip_position)
+    if tip is None or tip.shape != (3,) or not np.isfinite(tip).all():
+        return f"state: measured tip {_short(measured.tip_position)} is not 3 finite numbers"
+    age = now - measured.stamp_ns * 1e-9
+    if not age <= timeout:
+        return f"state: {age:.3f} s old, limit {timeout:.3f}"
+    if age < -timeout:
+        return f"state: stamped {-age:.3f} s ahead of the clock"
+    return ""
+
+
+def is_outside(tip: FloatArray, envelope: SafetyEnvelope) -> NDArray[np.bool_]:
+    """Per axis (3,), whether a measured `tip` (3,) lies further outside the hard box than the tolerance."""
+    low, high = np.array(envelope.box_low), np.array(envelope.box_high)
+    return np.asarray(np.maximum(low - tip, tip - high) > envelope.outside_tolerance)
+
+
+def as_numbers(value: object) -> FloatArray | None:
+    """Return `value` as a float array, None when it is no array of numbers."""
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _short(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."
