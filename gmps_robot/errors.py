@@ -1,0 +1,58 @@
+"""Every error a user can cause: it names the thing, the value, the place and the valid choices."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GmpsError(Exception):
+    """Root of all errors of this project. The message is shown to a person as it stands."""
+
+
+class ConfigError(GmpsError):
+    """A configuration file, command-line option or launch argument is wrong."""
+
+
+class CheckpointError(GmpsError):
+    """A checkpoint is missing, damaged, or made for another task family, rig or policy."""
+
+
+class TaskError(GmpsError):
+    """A task, split or family does not exist."""
+
+
+class ObservationError(GmpsError):
+    """A camera image or arm state is missing, stale, or of the wrong shape."""
+
+
+class ActionError(GmpsError):
+    """An action is not finite or has the wrong shape."""
+
+
+class SessionError(GmpsError):
+    """An adaptation session was asked for something its state does not allow."""
+
+
+class SimulationError(GmpsError):
+    """The physics diverged. `worlds` lists the indices of the worlds that did."""
+
+    def __init__(self, message: str, worlds: Iterable[int] = ()) -> None:
+        super().__init__(message)
+        self.worlds = tuple(worlds)
+
+
+class RenderError(GmpsError):
+    """No renderer can run on this machine, or an image could not be made."""
+
+
+class SetupError(GmpsError):
+    """Something this machine needs is not installed; the message holds the command that installs it."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Return "; did you mean 'x'? valid: a, b, x" for a misspelt `name`, to end an error message with."""
+    known = sorted(choices)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ";"
+    return f"{hint} valid: {', '.join(known)}"

@@ -1,0 +1,62 @@
+"""What every task family offers to the trainer, the twin and the session."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmps_robot.tasks import Split, Task
+from gmps_robot.types import FloatArray, SafetyEnvelope, SceneState
+
+RewardKind = Literal["dense", "sparse", "binary", "distance", "stars"]
+REWARD_KINDS: tuple[str, ...] = get_args(RewardKind)
+
+
+class Family(Protocol):
+    """One family of tasks. Batched: (...) are any leading axes, H the steps of an episode, C the context size."""
+
+    name: str
+    horizon: int  # steps per episode
+    control_hz: float
+    action_size: int  # A, the axes the policy drives
+    context_size: int  # C
+    observation_center: tuple[float, ...]  # frozen statistics of `observation`, shipped in checkpoints
+    observation_scale: tuple[float, ...]
+    success_radius: float  # [m]
+    start_tip: tuple[float, float, float]  # commanded tip at reset [m]
+    start_object: tuple[float, float, float]  # object position at reset [m]
+    envelope: SafetyEnvelope
+
+    def sample(self, split: Split, n: int, seed: int) -> tuple[Task, ...]:
+        """Draw `n` tasks of `split`."""
+        ...
+
+    def arm_action(self, action: FloatArray) -> FloatArray:
+        """Scale and mask a policy action (..., A) to an arm action (..., 4) in [-1, 1]."""
+        ...
+
+    def policy_action(self, arm_action: FloatArray) -> FloatArray:
+        """Drop the masked axes of an arm action (..., 4), giving (..., A)."""
+        ...
+
+    def observation(self, scene: SceneState) -> FloatArray:
+        """Full-state policy observation (..., O) in SI units. Never the goal."""
+        ...
+
+    def reward(self, scene: SceneState, context: FloatArray, kind: RewardKind) -> FloatArray:
+        """Rewards (..., H) of whole episodes; `scene` arrays have a step axis H, after each action."""
+        ...
+
+    def distance(self, scene: SceneState, context: FloatArray) -> FloatArray:
+        """Distance to the goal (...,) [m]."""
+        ...
+
+    def success(self, scene: SceneState, context: FloatArray) -> NDArray[np.bool_]:
+        """Whether the task is solved (...,)."""
+        ...
+
+    def expert(self, scene: SceneState, context: FloatArray) -> FloatArray:
+        """Scripted privileged expert: policy action (..., A)."""
+        ...

@@ -1,0 +1,186 @@
+"""The inner loop: theta -> phi by policy gradient (Eq. 3), on the head and on the episode latent.
+
+Two estimators share one step. The head follows Eq. 3: importance-weighted log-likelihood times advantage. The latent
+centre follows the score function of the *episode* draw, because the reward of an episode depends on its one draw:
+`log_mean` is the gradient of log expected reward (Gaussian smoothing), z' = z + alpha sum_k R_k eps_k / sum_k R_k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gmps_robot.errors import ConfigError
+from gmps_robot.learning.advantages import FLAT, Baseline, advantages, normalise
+from gmps_robot.learning.batch import Batch, from_trajectories
+from gmps_robot.policy import MetaPolicy, Params, expand, head, log_prob
+from gmps_robot.types import Trajectory
+
+AdaptedPart = Literal["both", "fc", "latent", "head", "all", "none"]
+LatentUpdate = Literal["log_mean", "softmax", "score_std", "gradient"]
+Ratio = Literal["stopgrad", "lvc", "clip", "none"]
+RATIO_CAP = 10.0  # a weight above this is an outlier of a batch that has aged too far
+
+
+@dataclass(frozen=True)
+class AdaptSettings:
+    """Switches of the inner loop. The defaults are the shipped recipe; `published()` gives the paper's method."""
+
+    adapt: AdaptedPart = "both"  # which parameters move: FC, latent, both, the last layer and latent, all with std, none
+    latent_update: LatentUpdate = "log_mean"  # `gradient`: the latent is one more parameter of Eq. 3, as published
+    ratio: Ratio = "stopgrad"  # as coded by the authors; `lvc` differentiates the ratio
+    baseline: Baseline = "time_mean"
+    gamma: float = 1.0
+    lam: float = 1.0
+    inner_steps: int = 1  # gradient steps on one batch
+    temperature: float = 0.02  # of the `softmax` latent update [unit of the reward]
+    latent_decay: float = 0.5  # exploration scale after each update
+    step_scale: float = 1.0  # multiplies every learned step of the head at test time
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            ConfigError: a value makes no sense.
+        """
+        if self.inner_steps < 1:
+            raise ConfigError(f"inner_steps = {self.inner_steps}: at least 1")
+        if not 0.0 < self.gamma <= 1.0 or not 0.0 <= self.lam <= 1.0:
+            raise ConfigError(f"gamma = {self.gamma}, lam = {self.lam}: discounts lie in (0, 1] and [0, 1]")
+
+
+def published() -> AdaptSettings:
+    """The inner loop of the paper as the authors coded it for full state: everything adapts, constant latent."""
+    return AdaptSettings("all", "gradient", "stopgrad", "linear", 0.99, 1.0, latent_decay=1.0)
+
+
+def adapted_names(fast: Params, adapt: AdaptedPart) -> tuple[str, ...]:
+    """Names of the fast parameters that the inner loop moves."""
+    fc = tuple(name for name in fast if name.startswith("fc"))
+    last = max((int(name[2:].partition(".")[0]) for name in fc), default=0)
+    return {
+        "both": (*fc, "latent"),
+        "fc": fc,
+        "latent": ("latent",),
+        "head": (f"fc{last}.weight", f"fc{last}.bias", "latent"),
+        "all": (*fc, "latent", "log_std"),
+        "none": (),
+    }[adapt]
+
+
+def policy_gradient_loss(fast: Params, batch: Batch, advantage: Tensor, ratio: Ratio) -> Tensor:
+    """Eq. 3, one value per task (T,): -mean(ratio . log pi . A), per step as in Alg. 2.
+
+    `stopgrad` holds the ratio constant; `lvc` differentiates the ratio itself (Rothfuss et al. 2019); `clip` is
+    `stopgrad` with the ratio held in [0.5, 2]; `none` leaves the ratio out, as for fresh on-policy data.
+    """
+    mean, log_std = head(fast, batch.flat_features(), batch.flat_latents())
+    logp = log_prob(mean, log_std, batch.actions.flatten(1, 2))
+    difference = logp - batch.log_probs.flatten(1)
+    flat = advantage.flatten(1)
+    if ratio == "lvc":
+        return -(difference.exp().clamp(max=RATIO_CAP) * flat).mean(1)
+    weight = torch.ones_like(logp) if ratio == "none" else difference.detach().exp().clamp(max=RATIO_CAP)
+    if ratio == "clip":
+        weight = weight.clamp(0.5, 2.0)
+    return -(weight * logp * flat).mean(1)
+
+
+def latent_direction(batch: Batch, settings: AdaptSettings) -> Tensor:
+    """Direction of the latent centre (T, L) from episode returns and draws; zero where all returns are equal."""
+    returns = batch.rewards.sum(-1)
+    told = informative(returns)[:, None]
+    if settings.latent_update == "score_std":
+        scale = batch.latents.flatten(1).std(1).clamp(min=FLAT)[:, None]
+        return told * (normalise(returns)[..., None] * batch.latents).mean(1) / scale
+    if settings.latent_update == "softmax":
+        weights = torch.softmax(returns / settings.temperature, dim=1)
+    else:
+        positive = returns.clamp(min=0.0)
+        weights = positive / positive.sum(1, keepdim=True).clamp(min=FLAT)
+    return told * (weights[..., None] * batch.latents).sum(1)
+
+
+def informative(returns: Tensor) -> Tensor:
+    """Which tasks (T,) have episode returns (T, K) that differ: only those say anything about the task."""
+    return (returns.amax(1) - returns.amin(1)) > FLAT
+
+
+def adapt(
+    fast: Params, step_sizes: Params, batch: Batch, settings: AdaptSettings, *, create_graph: bool = False
+) -> dict[str, Tensor]:
+    """Return phi for T tasks: `fast` and `step_sizes` carry a leading task axis; so does the result.
+
+    With `create_graph` the result is differentiable with respect to `fast`, `step_sizes` and `batch.features`
+    (second order, as Eq. 2 needs). Fast parameters must require grad.
+    """
+    names = adapted_names(fast, settings.adapt)
+    score = settings.latent_update != "gradient" and "latent" in names
+    by_gradient = tuple(n for n in names if not (score and n == "latent"))
+    phi = dict(fast)
+    advantage = advantages(
+        batch.rewards, batch.observations, baseline=settings.baseline, gamma=settings.gamma, lam=settings.lam
+    )
+    for _ in range(settings.inner_steps):
+        if by_gradient:
+            loss = policy_gradient_loss(phi, batch, advantage, settings.ratio).sum()
+            gradients = torch.autograd.grad(loss, [phi[n] for n in by_gradient], create_graph=create_graph)
+            for name, gradient in zip(by_gradient, gradients, strict=True):
+                phi[name] = phi[name] - settings.step_scale * step_sizes[name] * gradient
+    if score:
+        phi["latent"] = phi["latent"] + step_sizes["latent"] * latent_direction(batch, settings)
+    return phi
+
+
+def effective_sample_size(fast: Params, batch: Batch) -> Tensor:
+    """Share of the batch that still counts under `fast` (T,), in (0, 1]; 1 when nothing has moved."""
+    with torch.no_grad():
+        mean, log_std = head(fast, batch.flat_features(), batch.flat_latents())
+        weight = (log_prob(mean, log_std, batch.actions.flatten(1, 2)) - batch.log_probs.flatten(1)).exp()
+        return weight.sum(1) ** 2 / (weight**2).sum(1).clamp(min=1e-30) / weight.shape[1]
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """The outcome of one online update."""
+
+    policy: MetaPolicy
+    skipped: bool
+    reason: str
+    info: dict[str, float]
+
+
+def adapt_policy(policy: MetaPolicy, trajectories: Sequence[Trajectory], settings: AdaptSettings) -> Adapted:
+    """One online update of `policy` from the episodes of one task; the encoder is untouched, features are cached.
+
+    The update is skipped, with the reason, when all returns are equal (no information) or when it would make a
+    parameter non-finite.
+    """
+    batch = from_trajectories(trajectories, policy.spec.proprio_size)
+    returns = batch.rewards.sum(-1)
+    info = {"episodes": float(len(trajectories)), "mean_return": float(returns.mean())}
+    if not bool(informative(returns)[0]):
+        return Adapted(policy, True, _flat_reason(returns), info)
+    fast = {k: v.detach().clone().requires_grad_() for k, v in expand(policy.fast, 1).items()}
+    steps = expand({k: v.detach() for k, v in policy.step_sizes.items()}, 1)
+    phi = adapt(fast, steps, batch, settings)
+    if not all(bool(torch.isfinite(v).all()) for v in phi.values()):
+        return Adapted(policy, True, "the update would make a parameter infinite or NaN; kept the old policy", info)
+    info["ess"] = float(effective_sample_size(phi, batch)[0])
+    info["latent_step"] = float((phi["latent"] - fast["latent"]).norm())
+    fc = [n for n in phi if n.startswith("fc")]
+    info["fc_step"] = float(sum((phi[n] - fast[n]).pow(2).sum() for n in fc)) ** 0.5
+    adapted = policy.with_fast({k: v[0] for k, v in phi.items()}, policy.latent_std * settings.latent_decay)
+    return Adapted(adapted, False, "", info)
+
+
+def _flat_reason(returns: Tensor) -> str:
+    value = float(returns.mean())
+    return (
+        f"all {returns.numel()} episodes returned {value:g}: nothing to learn from; the update was skipped. "
+        "Collect more episodes, or give a graded reward"
+    )

@@ -1,0 +1,119 @@
+"""Adapt to many held-out tasks at once and score the result: the numbers every table in docs/results.md quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gmps_robot.families.family import Family, RewardKind
+from gmps_robot.learning.inner import AdaptSettings, adapt, effective_sample_size, informative
+from gmps_robot.learning.pool import RollOut
+from gmps_robot.learning.statistics import wilson_interval
+from gmps_robot.policy import MetaPolicy, Params, expand, mirrored_normal
+from gmps_robot.tasks import Task, contexts
+from gmps_robot.types import FloatArray, SceneState
+from sim.rollouts import VecSimulator
+
+CLOSE = 0.03  # the stricter success radius that is reported too [m]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Final distances [m] and success of G tasks, before adaptation (row 0) and after each of U updates."""
+
+    distance: FloatArray  # (U + 1, G)
+    success: NDArray[np.bool_]  # (U + 1, G)
+    informed: NDArray[np.bool_]  # (U, G) whether the update had labels that differ
+    ess: FloatArray  # (U,) mean effective sample size after the update
+    episodes: int
+    steps: int
+
+    def table(self) -> dict[str, object]:
+        """Plain numbers: success, intervals, distance and success at 3 cm per update; keys `pre`, `1`, `2`, ..."""
+        names = ["pre", *(str(i) for i in range(1, len(self.success)))]
+        goals = self.success.shape[1]
+        wilson = [wilson_interval(int(s.sum()), goals) for s in self.success]
+        return {
+            "success": {n: float(s.mean()) for n, s in zip(names, self.success, strict=True)},
+            "intervals": {n: [w.low, w.high] for n, w in zip(names, wilson, strict=True)},
+            "distance_m": {n: float(d.mean()) for n, d in zip(names, self.distance, strict=True)},
+            "success_3cm": {n: float((d < CLOSE).mean()) for n, d in zip(names, self.distance, strict=True)},
+            "informed": [float(i.mean()) for i in self.informed],
+            "ess": [float(e) for e in self.ess],
+            "goals": goals,
+            "episodes_per_update": self.episodes,
+            "environment_steps": self.steps,
+        }
+
+
+def evaluate(
+    policy: MetaPolicy,
+    family: Family,
+    tasks: tuple[Task, ...],
+    simulator: VecSimulator,
+    settings: AdaptSettings,
+    *,
+    episodes: int,
+    updates: int,
+    reward: RewardKind,
+    seed: int,
+    progress: Callable[[int], None] = lambda update: None,
+) -> Evaluation:
+    """Adapt `policy` to each task from `episodes` episodes per update; score the mean action after each update."""
+    generator = torch.Generator().manual_seed(seed)
+    goals = contexts(tasks)
+    start = simulator.steps
+    fast: Params = {k: v.detach() for k, v in expand(policy.fast, len(tasks)).items()}
+    steps = expand(policy.step_sizes, len(tasks))
+    std = torch.full((len(tasks), 1, 1), policy.latent_std)
+    distances, successes = [], []
+    informed, ess = [], []
+    for update in range(updates + 1):
+        if update:
+            draws = std * mirrored_normal(generator, len(tasks), episodes, policy.spec.latent_size)
+            rolled = simulator.roll_out(policy.spec, policy.slow, fast, goals, draws, generator)
+            fast, told, size = update_all(fast, steps, rolled, family, goals, reward, settings)
+            std = torch.where(told[:, None, None], std * settings.latent_decay, std)
+            informed.append(told.numpy())
+            ess.append(size)
+        distance, success = score(policy, fast, family, goals, simulator)
+        distances.append(distance)
+        successes.append(success)
+        progress(update)
+    return Evaluation(
+        np.stack(distances), np.stack(successes), np.array(informed).reshape(updates, len(tasks)), np.array(ess),
+        episodes, simulator.steps - start,
+    )  # fmt: skip
+
+
+def update_all(
+    fast: Params,
+    steps: Params,
+    rolled: RollOut,
+    family: Family,
+    goals: FloatArray,
+    reward: RewardKind,
+    settings: AdaptSettings,
+) -> tuple[dict[str, Tensor], Tensor, float]:
+    """One update of every task from its own episodes; which tasks learnt anything (T,), and the mean ESS."""
+    rewards = torch.from_numpy(family.reward(rolled.scene, goals[:, None], reward)).float()
+    batch = rolled.batch(rewards)
+    leaves = {k: v.detach().clone().requires_grad_() for k, v in fast.items()}
+    phi = {k: v.detach() for k, v in adapt(leaves, steps, batch, settings).items()}
+    return phi, informative(rewards.sum(-1)), float(effective_sample_size(phi, batch).mean())
+
+
+def score(
+    policy: MetaPolicy, fast: Params, family: Family, goals: FloatArray, simulator: VecSimulator
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """One deterministic episode per task: final distance (T,) [m] and success (T,)."""
+    still = torch.zeros(len(goals), 1, policy.spec.latent_size)
+    rolled = simulator.roll_out(policy.spec, policy.slow, fast, goals, still, None)
+    scene = rolled.scene
+    final = SceneState(scene.tip[:, 0, -1], scene.object_pose[:, 0, -1], scene.time[:, 0, -1])
+    return family.distance(final, goals), family.success(final, goals)

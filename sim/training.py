@@ -1,0 +1,201 @@
+"""One meta-training run in the twin: demonstrations, warm-up, Alg. 1, saved after every stage and resumable."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gmps_robot import config
+from gmps_robot.checkpoint import save_checkpoint
+from gmps_robot.errors import ConfigError
+from gmps_robot.families import family as family_by_name
+from gmps_robot.families.family import Family
+from gmps_robot.learning.gmps import meta_train
+from gmps_robot.learning.imitation import DemonstrationSet
+from gmps_robot.learning.outer import MetaOptimiser, Theta
+from gmps_robot.learning.recipe import Recipe
+from gmps_robot.learning.warmup import warm_up
+from gmps_robot.policy import PolicySpec, init_fast, init_slow
+from gmps_robot.tasks import contexts
+from gmps_robot.tracking import RunLog
+from gmps_robot.types import FloatArray, SceneState
+from sim.demonstrations import collect_demonstrations
+from sim.rollouts import VecSimulator
+
+STATE = "training.pt"
+
+
+@dataclass
+class Training:
+    """Everything a run needs to go on after a crash."""
+
+    theta: Theta
+    demos: DemonstrationSet
+    generator: torch.Generator
+    optimiser: MetaOptimiser | None = None
+    iteration: int = 0  # meta-iterations done
+    cpu_seconds: float = 0.0
+
+
+def train(recipe: Recipe, out: Path, progress: Callable[[str, int, int, dict[str, float]], None]) -> Theta:
+    """Run `recipe` in `out`, or go on where it stopped. `progress(stage, done, total, record)` is called often.
+
+    Raises:
+        ConfigError: `out` holds a run of another recipe.
+    """
+    torch.set_num_threads(1)
+    _claim(recipe, out)
+    family = family_by_name(recipe.family)
+    goals = contexts(family.sample("train", recipe.tasks, recipe.seed))
+    simulator = VecSimulator(family)
+    run = _resume(recipe, family, out, simulator)
+    with RunLog(out) as log:
+        if run is None:
+            run = _begin(recipe, family, goals, simulator, out, log, progress)
+        for record in _meta_train(recipe, family, goals, simulator, run, out):
+            log.write(run.theta.steps, record)
+            progress("meta-training", run.theta.steps, recipe.gmps.iterations * recipe.outer.steps, record)
+    save_checkpoint(run.theta.policy(_provenance(recipe, run, simulator)), out)
+    return run.theta
+
+
+def reward_function(family: Family, recipe: Recipe) -> Callable[[SceneState, FloatArray], FloatArray]:
+    """The recipe's inner-loop reward as a function of scene and context."""
+    return lambda scene, context: family.reward(scene, context, recipe.reward)
+
+
+def _claim(recipe: Recipe, out: Path) -> None:
+    path = out / "recipe.yaml"
+    if path.is_file() and config.load(Recipe, path) != recipe:
+        raise ConfigError(f"{out} holds a run of another recipe or seed: choose another --out, or delete it")
+    config.save(recipe, path)
+
+
+def _spec(recipe: Recipe, family: Family) -> PolicySpec:
+    return PolicySpec(
+        recipe.kind, family.name, family.observation_center, family.observation_scale, family.action_size,
+        recipe.latent_size,
+    )  # fmt: skip
+
+
+def _theta(recipe: Recipe, family: Family, generator: torch.Generator) -> Theta:
+    spec = _spec(recipe, family)
+    slow = init_slow(spec, generator)
+    fast = init_fast(spec, generator, recipe.log_std)
+    fast["latent"] += recipe.latent_centre
+    steps = {k: torch.full_like(v, recipe.head_step) for k, v in fast.items()}
+    steps["latent"].fill_(recipe.latent_step)
+    return Theta(spec, slow, fast, steps, torch.zeros(recipe.tasks, recipe.latent_size))
+
+
+def _begin(
+    recipe: Recipe,
+    family: Family,
+    goals: FloatArray,
+    simulator: VecSimulator,
+    out: Path,
+    log: RunLog,
+    progress: Callable[[str, int, int, dict[str, float]], None],
+) -> Training:
+    started = time.process_time()
+    generator = torch.Generator().manual_seed(recipe.seed)
+    theta = _theta(recipe, family, generator)
+    demos = _demonstrate(recipe, family, theta.spec, simulator)
+    progress("demonstrations", 1, 1, {"samples": float(simulator.steps)})
+    for k, record in enumerate(warm_up(theta, demos, goals, simulator, recipe.warmup, generator)):
+        if k % 25 == 0:
+            log.write(k - recipe.warmup.steps, record)
+        progress("warm-up", k + 1, recipe.warmup.steps, record)
+    run = Training(theta, demos, generator, cpu_seconds=time.process_time() - started)
+    _save(run, simulator, out)
+    return run
+
+
+def _demonstrate(recipe: Recipe, family: Family, spec: PolicySpec, simulator: VecSimulator) -> DemonstrationSet:
+    tasks = family.sample("train", recipe.tasks, recipe.seed)
+    settings = recipe.demonstrations
+    made = collect_demonstrations(
+        family, tasks, settings.per_task, settings.noise, recipe.seed, images=recipe.kind == "vision"
+    )
+    simulator.steps += made.steps
+    center, scale = torch.tensor(spec.observation_center), torch.tensor(spec.observation_scale)
+    proprio = ((torch.from_numpy(made.observations).float() - center) / scale)[..., : spec.proprio_size]
+    images = None if made.images is None else torch.from_numpy(made.images)
+    return DemonstrationSet(proprio.contiguous(), torch.from_numpy(made.labels).float(), images)
+
+
+def _meta_train(
+    recipe: Recipe, family: Family, goals: FloatArray, simulator: VecSimulator, run: Training, out: Path
+) -> Iterator[dict[str, float]]:
+    started = time.process_time()
+    if run.optimiser is None:
+        run.optimiser = _optimiser(recipe, run.theta)
+    reward = reward_function(family, recipe)
+    records = meta_train(
+        run.theta, run.demos, goals, simulator, reward, recipe.gmps, recipe.outer, recipe.adapt, run.generator,
+        run.optimiser, run.iteration,
+    )  # fmt: skip
+    for record in records:
+        if "iteration" in record:
+            run.iteration = int(record["iteration"]) + 1
+            run.cpu_seconds, started = run.cpu_seconds + time.process_time() - started, time.process_time()
+            record = {**record, "cpu_seconds": run.cpu_seconds}
+            _save(run, simulator, out)
+        yield record
+
+
+def _optimiser(recipe: Recipe, theta: Theta) -> MetaOptimiser:
+    return MetaOptimiser(theta, recipe.adapt, recipe.outer, recipe.gmps.iterations * recipe.outer.steps)
+
+
+def _save(run: Training, simulator: VecSimulator, out: Path) -> None:
+    theta, demos = run.theta, run.demos
+    state = {
+        "slow": {k: v.detach() for k, v in theta.slow.items()},
+        "fast": {k: v.detach() for k, v in theta.fast.items()},
+        "step_sizes": {k: v.detach() for k, v in theta.step_sizes.items()},
+        "task_latents": theta.task_latents.detach(),
+        "steps": theta.steps,
+        "demos": [demos.proprio, demos.labels, demos.images],
+        "generator": run.generator.get_state(),
+        "adam": None if run.optimiser is None else run.optimiser.adam.state_dict(),
+        "iteration": run.iteration,
+        "samples": simulator.steps,
+        "cpu_seconds": run.cpu_seconds,
+    }
+    partial = out / f"{STATE}.part"
+    torch.save(state, partial)
+    os.replace(partial, out / STATE)
+
+
+def _resume(recipe: Recipe, family: Family, out: Path, simulator: VecSimulator) -> Training | None:
+    if not (out / STATE).is_file():
+        return None
+    state = torch.load(out / STATE, weights_only=True)
+    generator = torch.Generator()
+    generator.set_state(state["generator"])
+    slow, fast, steps = state["slow"], state["fast"], state["step_sizes"]
+    theta = Theta(_spec(recipe, family), slow, fast, steps, state["task_latents"], state["steps"])
+    run = Training(theta, DemonstrationSet(*state["demos"]), generator, None, state["iteration"], state["cpu_seconds"])
+    if state["adam"] is not None:
+        run.optimiser = _optimiser(recipe, theta)
+        run.optimiser.adam.load_state_dict(state["adam"])
+    simulator.steps = state["samples"]
+    return run
+
+
+def _provenance(recipe: Recipe, run: Training, simulator: VecSimulator) -> dict[str, str]:
+    return {
+        "recipe": recipe.name,
+        "recipe_id": config.content_id(recipe),
+        "seed": str(recipe.seed),
+        "note": recipe.note,
+        "environment_steps": str(simulator.steps),
+        "training_cpu_seconds": f"{run.cpu_seconds:.0f}",
+        "command": f"gmps meta-train {recipe.name} --seed {recipe.seed}",
+    }

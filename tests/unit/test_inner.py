@@ -1,0 +1,171 @@
+"""Eq. 3 and the latent step against numbers worked out by hand, and against finite differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gmps_robot.learning.advantages import advantages, discounted_returns
+from gmps_robot.learning.batch import Batch
+from gmps_robot.learning.inner import AdaptSettings, adapt, effective_sample_size, latent_direction, policy_gradient_loss
+from gmps_robot.policy import PolicySpec, expand, head, init_fast, log_prob
+
+
+def linear_fast(weight: float, std: float) -> dict[str, torch.Tensor]:
+    """A head without hidden layers: mean = weight * feature + latent, one action axis."""
+    return {
+        "fc0.weight": torch.tensor([[[weight], [1.0]]], dtype=torch.float64),
+        "fc0.bias": torch.zeros(1, 1, dtype=torch.float64),
+        "latent": torch.zeros(1, 1, dtype=torch.float64),
+        "log_std": torch.full((1, 1), math.log(std), dtype=torch.float64),
+    }
+
+
+def two_episodes() -> Batch:
+    """Two one-step episodes: features 1 and 2, actions 1 and 0, rewards 1 and 0, drawn under weight 0.5, std 1."""
+    features = torch.tensor([[[[1.0]], [[2.0]]]], dtype=torch.float64)
+    actions = torch.tensor([[[[1.0]], [[0.0]]]], dtype=torch.float64)
+    means = 0.5 * features
+    return Batch(
+        features, actions, log_prob(means, torch.zeros(1, dtype=torch.float64), actions),
+        torch.tensor([[[1.0], [0.0]]], dtype=torch.float64), torch.zeros(1, 2, 1, dtype=torch.float64), features,
+    )  # fmt: skip
+
+
+def test_eq3_step_by_hand() -> None:
+    # Advantages of returns (1, 0) are (+s, -s) with s = 0.5 / std(1, 0) = 0.5 / 0.70711 = 0.70711.
+    # d log pi / d weight = (a - w x) x = (1 - .5) * 1 = .5 and (0 - 1) * 2 = -2; ratios are 1.
+    # gradient of the loss = -mean(.70711 * .5, -.70711 * -2) = -(.35355 + 1.41421) / 2 = -.88388.
+    fast = {k: v.requires_grad_() for k, v in linear_fast(0.5, 1.0).items()}
+    steps = {k: torch.full_like(v, 0.1) for k, v in fast.items()}
+    phi = adapt(fast, steps, two_episodes(), AdaptSettings(adapt="fc"))
+    assert phi["fc0.weight"][0, 0, 0].item() == pytest.approx(0.5 + 0.1 * 0.88388, abs=1e-5)
+    assert phi["latent"] is fast["latent"]
+
+
+def test_importance_weight_by_hand() -> None:
+    # Under weight 0.7 the first action's log-prob is -.5 * .3^2 = -.045 against -.125: ratio exp(.08);
+    # the second's is -.5 * 1.4^2 = -.98 against -.5: ratio exp(-.48).
+    batch = two_episodes()
+    fast = linear_fast(0.7, 1.0)
+    advantage = torch.tensor([[[2.0], [1.0]]], dtype=torch.float64)
+    first = math.exp(0.08) * -0.045 * 2.0
+    second = math.exp(-0.48) * -0.98 * 1.0
+    loss = policy_gradient_loss(fast, batch, advantage, "stopgrad")
+    assert loss.item() == pytest.approx(-(first + second) / 2, abs=1e-9)
+    lvc = policy_gradient_loss(fast, batch, advantage, "lvc")
+    assert lvc.item() == pytest.approx(-(math.exp(0.08) * 2 + math.exp(-0.48)) / 2, abs=1e-9)
+
+
+def test_log_mean_latent_step_by_hand() -> None:
+    # Successes at draws 1 and 3 of four: z' = alpha * (1 + 3) / 2.
+    draws = torch.tensor([[[1.0], [2.0], [3.0], [-2.0]]])
+    zeros = torch.zeros(1, 4, 1, 1)
+    rewards = torch.tensor([[[1.0], [0.0], [1.0], [0.0]]])
+    batch = Batch(zeros, zeros, zeros[..., 0], rewards, draws, zeros)
+    assert latent_direction(batch, AdaptSettings()).item() == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+@pytest.mark.parametrize("update", ["log_mean", "softmax", "score_std"])
+def test_equal_returns_move_nothing(value: float, update: str) -> None:
+    spec = PolicySpec("state")
+    generator = torch.Generator().manual_seed(0)
+    fast = {k: v.clone().requires_grad_() for k, v in expand(init_fast(spec, generator, -1.0), 1).items()}
+    shape = (1, 4, 5)
+    batch = Batch(
+        torch.randn(*shape, 6, generator=generator), torch.randn(*shape, 3, generator=generator),
+        torch.zeros(shape), torch.zeros(shape), torch.randn(1, 4, 3, generator=generator), torch.zeros(*shape, 6),
+    )  # fmt: skip
+    batch.rewards[..., -1] = value
+    steps = {k: torch.ones_like(v) for k, v in fast.items()}
+    phi = adapt(fast, steps, batch, AdaptSettings(latent_update=update))  # type: ignore[arg-type]
+    assert all(torch.equal(phi[k], fast[k]) for k in fast)
+
+
+def random_case(steps: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], Batch, torch.Tensor]:
+    generator = torch.Generator().manual_seed(steps)
+    spec = PolicySpec("state", observation_center=(0.0,) * 2, observation_scale=(1.0,) * 2, action_size=2,
+                      latent_size=2, hidden=(5,))  # fmt: skip
+    fast = {k: v.double().clone() for k, v in expand(init_fast(spec, generator, -0.5), 2).items()}
+    alpha = {k: torch.full_like(v, 0.2) for k, v in fast.items()}
+    features = torch.randn(2, 3, 4, 2, generator=generator).double()
+    actions = torch.randn(2, 3, 4, 2, generator=generator).double()
+    latents = torch.randn(2, 3, 2, generator=generator).double()
+    empty = Batch(features, actions, torch.zeros(2, 3, 4).double(), torch.zeros(2, 3, 4).double(), latents, features)
+    mean, log_std = head(fast, empty.flat_features(), empty.flat_latents())
+    behaviour = log_prob(mean, log_std, actions.flatten(1, 2)).view(2, 3, 4)
+    rewards = torch.randn(2, 3, 4, generator=generator).double()
+    labels = torch.rand(2, 6, 2, generator=generator).double()
+    return fast, alpha, Batch(features, actions, behaviour, rewards, latents, features), labels
+
+
+def outer_loss(case: int, ratio: str, n: int) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Eq. 2 as a function of one weight matrix of theta and one step size."""
+    fast, alpha, batch, labels = random_case(case)
+    settings = AdaptSettings("all", "gradient", ratio, "time_mean", inner_steps=n)  # type: ignore[arg-type]
+
+    def outer(weight: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+        leaves = {k: v.clone().requires_grad_() for k, v in fast.items()} | {"fc0.weight": weight}
+        phi = adapt(leaves, alpha | {"fc1.bias": step}, batch, settings, create_graph=True)
+        mean, _ = head(phi, batch.flat_features()[:, :6])
+        return ((mean - labels) ** 2).mean()
+
+    return outer
+
+
+@pytest.mark.parametrize("ratio", ["lvc", "none"])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_meta_gradient_against_finite_differences(n: int, ratio: str) -> None:
+    """Eq. 2 through n inner steps, with respect to theta and to a step size."""
+    fast, alpha, _, _ = random_case(n)
+    weight = fast["fc0.weight"].clone().requires_grad_()
+    step = alpha["fc1.bias"].clone().requires_grad_()
+    assert torch.autograd.gradcheck(outer_loss(n, ratio, n), (weight, step), eps=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("ratio", ["stopgrad", "clip"])
+def test_ratio_under_stop_gradient_adds_nothing_on_fresh_data(ratio: str) -> None:
+    """As the authors coded it: at theta_init the ratio is one and a constant, so the meta-gradient is that of `none`."""
+    fast, alpha, _, _ = random_case(1)
+    gradients = []
+    for kind in (ratio, "none"):
+        weight = fast["fc0.weight"].clone().requires_grad_()
+        gradients.append(torch.autograd.grad(outer_loss(1, kind, 1)(weight, alpha["fc1.bias"]), weight)[0])
+    assert torch.allclose(*gradients, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_inner_steps_compose(n: int) -> None:
+    """n steps on one batch are n single steps; every task keeps its own parameters."""
+    fast, alpha, batch, _ = random_case(n)
+    once = {k: v.requires_grad_() for k, v in fast.items()}
+    settings = AdaptSettings("all", "gradient", "stopgrad", "time_mean")
+    phi = once
+    for _ in range(n):
+        phi = adapt({k: v.detach().requires_grad_() for k, v in phi.items()}, alpha, batch, settings)
+    together = adapt(once, alpha, batch, replace(settings, inner_steps=n))
+    assert all(torch.allclose(phi[k], together[k], atol=1e-12) for k in phi)
+    assert not torch.allclose(together["fc0.weight"][0] - fast["fc0.weight"][0],
+                              together["fc0.weight"][1] - fast["fc0.weight"][1])  # fmt: skip
+
+
+def test_ratios_are_exactly_one_before_the_first_step() -> None:
+    fast, _, batch, _ = random_case(1)
+    assert torch.equal(effective_sample_size(fast, batch), torch.ones(2, dtype=torch.float64))
+    mean, log_std = head(fast, batch.flat_features(), batch.flat_latents())
+    ratio = (log_prob(mean, log_std, batch.actions.flatten(1, 2)) - batch.log_probs.flatten(1)).exp()
+    assert torch.equal(ratio, torch.ones_like(ratio))
+
+
+def test_returns_and_gae_by_hand() -> None:
+    rewards = torch.tensor([[[1.0, 2.0, 4.0]]])
+    assert discounted_returns(rewards, 0.5).tolist() == [[[3.0, 4.0, 4.0]]]
+    # With the time-mean baseline V = mean over episodes; lambda = 1 leaves return - V, then mean 0 and std 1.
+    two = torch.tensor([[[0.0, 1.0], [0.0, 3.0]]])
+    got = advantages(two, torch.zeros(1, 2, 2, 1), baseline="time_mean", gamma=1.0)
+    assert torch.allclose(got, torch.tensor([[[-1.0, -1.0], [1.0, 1.0]]]) * math.sqrt(3 / 4), atol=1e-5)
