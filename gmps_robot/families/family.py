@@ -57,6 +57,10 @@ class Family(Protocol):
         """Whether the task is solved (...,)."""
         ...
 
+    def achieved(self, scene: SceneState) -> FloatArray:
+        """The context (..., C) that this scene would solve best."""
+        ...
+
     def expert(self, scene: SceneState, context: FloatArray) -> FloatArray:
         """Scripted privileged expert: policy action (..., A)."""
         ...

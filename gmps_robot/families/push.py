@@ -102,6 +102,10 @@ class PushFamily:
             raise TaskError(f"unknown reward {kind!r}{nearest(kind, REWARD_KINDS)}")
         return final
 
+    def achieved(self, scene: SceneState) -> FloatArray:
+        """Where the block lies (..., 2) [m]."""
+        return scene.object_pose[..., :2]
+
     def expert(self, scene: SceneState, context: FloatArray) -> FloatArray:
         """Scripted expert: policy action (..., 3)."""
         step = self.envelope.policy.speed / self.control_hz
