@@ -1,0 +1,86 @@
+# make setup | adapt | test | lint | bench | results | clean.  Stamp files make a second run a no-op.
+# Settings: PYTHON=python3.12   TORCH=auto|cpu|cuda   SUDO=1 (let it call apt-get)   ARGS="task:=7 episodes:=10"
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test adapt test lint pytest bench results constraints clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMPS := $(VENV)/.stamps
+TORCH ?= auto
+ARGS ?=
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+MSGS := $(shell find ros2_ws/src/gmps_msgs -type f -not -name '*.md')
+# Read by tests and benchmarks: one thread per process, nodes seen by this machine alone.
+export OMP_NUM_THREADS ?= 1
+export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+
+help:
+	@sed -n '1,2s/^# //p' Makefile
+	@echo 'make adapt       set everything up and adapt the shipped policy to a held-out task, on the twin, through ROS 2'
+	@echo 'make test        set everything up, then lint and all tests'
+	@echo 'make lint        ruff, mypy --strict, import contracts'
+	@echo 'make bench       the speed figures of docs/results.md'
+	@echo 'make results     the learning figures of docs/results.md (hours)'
+	@echo 'make constraints write the installed versions to constraints.txt'
+	@echo 'make clean       remove what was built here, .venv included'
+
+setup: $(STAMPS)/msgs
+
+setup-test: setup $(STAMPS)/dev
+
+$(STAMPS)/apt: scripts/apt_check.py scripts/find_python.sh
+	@"$$(scripts/find_python.sh)" scripts/apt_check.py
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/apt-test: scripts/apt_check.py | $(STAMPS)/apt
+	@"$$(scripts/find_python.sh)" scripts/apt_check.py --test
+	@touch $@
+
+$(STAMPS)/venv: | $(STAMPS)/apt
+	@echo 'making $(VENV)'
+	@"$$(scripts/find_python.sh)" -m venv $(VENV)
+	@touch $@
+
+$(STAMPS)/torch-$(TORCH): scripts/install_torch.py | $(STAMPS)/venv
+	@$(PY) scripts/install_torch.py $(TORCH)
+	@touch $@
+
+$(STAMPS)/deps: pyproject.toml constraints.txt ros2_ws/src/gmps_robot/setup.py $(STAMPS)/torch-$(TORCH)
+	@echo 'installing packages and ROS 2 wheels (a few minutes the first time)'
+	@$(PIP) --editable '.[sim,panel,ros,ros-build]'
+	@$(PIP) --no-deps --no-build-isolation --editable ros2_ws/src/gmps_robot
+	@touch $@
+
+$(STAMPS)/msgs: $(MSGS) scripts/build_msgs.py | $(STAMPS)/deps
+	@$(PY) scripts/build_msgs.py
+	@touch $@
+
+$(STAMPS)/dev: pyproject.toml constraints.txt | $(STAMPS)/msgs $(STAMPS)/apt-test
+	@echo 'installing the test tools'
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+adapt: setup
+	@$(PY) -m gmps_robot_nodes.bringup $(ARGS)
+
+test: lint pytest
+
+lint: setup-test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+pytest: setup-test
+	$(VENV)/bin/pytest $(ARGS)
+
+bench: setup-test
+	$(PY) -m benchmarks $(ARGS)
+
+constraints: setup-test
+	$(PY) scripts/write_constraints.py
+
+clean:
+	rm -rf $(VENV) build install log .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
