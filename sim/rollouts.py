@@ -11,6 +11,7 @@ from gmps_robot.learning.pool import RollOut
 from gmps_robot.policy import Params, PolicySpec, encode, head, log_prob
 from gmps_robot.types import FloatArray, SceneState
 from sim.randomize import Variation
+from sim.render.camera import POLICY_CAMERA
 from sim.vector import VecSim
 
 WORLDS_AT_ONCE = 2000  # larger batches are rolled out in parts of whole tasks
@@ -64,7 +65,7 @@ class VecSimulator:
     ) -> RollOut:
         tasks, episodes = latents.shape[:2]
         sim = self._sim(tasks * episodes)
-        seeds = None if generator is None else torch.randint(2**31, (sim.n,), generator=generator).numpy()
+        seeds = None if generator is None else torch.randint(2**31, (sim.n,), generator=generator).tolist()
         scene = sim.reset(seeds=seeds)
         goals = np.repeat(contexts, episodes, axis=0)
         center, scale = np.array(spec.observation_center), np.array(spec.observation_scale)
@@ -103,7 +104,9 @@ class VecSimulator:
 
     def _sim(self, n: int) -> VecSim:
         if n not in self._sims:
-            self._sims[n] = VecSim(self.family, n, threads=self.threads, variation=self.variation)
+            self._sims[n] = VecSim(
+                self.family, n, threads=self.threads, camera=POLICY_CAMERA, variation=self.variation
+            )
         return self._sims[n]
 
 

@@ -124,9 +124,9 @@ def _demonstrate(recipe: Recipe, family: Family, spec: PolicySpec, simulator: Ve
     )
     simulator.steps += made.steps
     center, scale = torch.tensor(spec.observation_center), torch.tensor(spec.observation_scale)
-    proprio = ((torch.from_numpy(made.observations).float() - center) / scale)[..., : spec.proprio_size]
-    images = None if made.images is None else torch.from_numpy(made.images)
-    return DemonstrationSet(proprio.contiguous(), torch.from_numpy(made.labels).float(), images)
+    proprio = ((torch.from_numpy(made.observations) - center) / scale)[..., : spec.proprio_size]
+    images = None if made.images is None else torch.from_numpy(made.images).flatten(1, 2)
+    return DemonstrationSet(proprio.flatten(1, 2), torch.from_numpy(made.labels).flatten(1, 2), images)
 
 
 def _meta_train(

@@ -1,0 +1,132 @@
+"""Many copies of one scene on `mujoco.batch.Batch`, driven by tip targets. No limits, no tasks, no images.
+
+`VecSim` puts the vectorised limits in front of it, `Twin` the guard; physics and inverse kinematics are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco as mj
+import numpy as np
+from mujoco.batch import Batch
+from numpy.typing import NDArray
+
+from gmps_robot.control.kinematics import forward, ik_step, joints_at
+from gmps_robot.control.sawyer_model import JOINTS
+from gmps_robot.errors import ConfigError, SimulationError
+from gmps_robot.families.family import Family
+from gmps_robot.types import FloatArray
+from sim.sawyer import TIP_SITE, finger_position
+from sim.scenes import OBJECT_JOINT, scene_spec
+
+_STAGE = int(mj.mjtStage.mjSTAGE_POS)
+_START_GRIPPER = -0.5
+WorldIds = NDArray[np.int64]
+
+
+class Worlds:
+    """State of `n` worlds: commanded joints and tip targets, physics, and what is measured.
+
+    Attributes:
+        model: the compiled scene all worlds share.
+        tip_target: (n, 3) commanded tip position [m].
+        joint_target: (n, 7) commanded joints [rad].
+        steps: (n,) control steps since the world's reset.
+    """
+
+    def __init__(self, family: Family, n: int, threads: int = 1) -> None:
+        """Build the scene of `family` in `n` worlds, stepped on `threads` threads.
+
+        Raises:
+            ConfigError: `n` or `threads` is below 1, or the control period is no multiple of the physics step.
+            TaskError: there is no scene for the family.
+        """
+        if n < 1 or threads < 1:
+            raise ConfigError(f"worlds = {n}, threads = {threads}: both must be at least 1")
+        self.n, self.dt = n, 1.0 / family.control_hz
+        spec = scene_spec(family.name)
+        self._substeps = round(self.dt / spec.option.timestep)
+        if abs(self._substeps * spec.option.timestep - self.dt) > 1e-9:
+            raise ConfigError(f"control_hz = {family.control_hz}: 1/hz must be a multiple of {spec.option.timestep} s")
+        self._start_joints = joints_at(family.start_tip)
+        self._start_object = np.array(family.start_object)
+        self._add_start_key(spec)
+        self.model = spec.compile()
+        self.batch = Batch(self.model, n, threads, persistent=False)
+        self._qpos, self._qvel = self.batch.bind("qpos"), self.batch.bind("qvel")
+        self._ctrl, self._sites = self.batch.bind("ctrl"), self.batch.bind("site_xpos")
+        self._tip_site = self.model.site(TIP_SITE).id
+        address = int(self.model.joint(OBJECT_JOINT).qposadr[0])
+        self._object = slice(address, address + 7)
+        self.tip_target, self.joint_target = np.zeros((n, 3)), np.zeros((n, JOINTS))
+        self.steps = np.zeros(n, dtype=np.int64)
+
+    def bind(self, name: str) -> FloatArray:
+        """Return a live (n, ...) view of an MjData field, current after each `reset` and `advance`."""
+        field: FloatArray = self.batch.bind(name)
+        return field
+
+    def reset(self, object_offset: FloatArray, worlds: WorldIds) -> None:
+        """Put `worlds` (k,) at the start pose, each object moved by `object_offset` (k, 2) [m] on the table."""
+        self.batch.reset(ids=worlds, keyframe=0, stage=int(mj.mjtStage.mjSTAGE_NONE))
+        self._qpos[worlds, self._object.start : self._object.start + 2] += object_offset
+        self.joint_target[worlds] = self._start_joints
+        self.tip_target[worlds] = forward(self._start_joints[None]).position
+        self.steps[worlds] = 0
+        self.batch.forward(ids=worlds, stage=_STAGE)
+
+    def advance(self, tip_target: FloatArray, gripper: FloatArray) -> None:
+        """Drive the arms to `tip_target` (n, 3) [m], grippers to `gripper` (n,) in [-1, 1], for one control period.
+
+        Raises:
+            SimulationError: the physics of some worlds diverged; the others are fine, and those can be reset.
+        """
+        self.tip_target[:] = tip_target
+        self.joint_target[:] = ik_step(self.joint_target, tip_target)
+        self._ctrl[:, :JOINTS] = self.joint_target
+        self._ctrl[:, JOINTS:] = finger_position(gripper)[:, None]
+        self.batch.step(nstep=self._substeps, stage=_STAGE)
+        self.steps += 1
+        diverged = np.flatnonzero(~np.isfinite(self._qpos).all(axis=1))
+        if len(diverged):
+            raise SimulationError(
+                f"the physics of {len(diverged)} of {self.n} worlds diverged (first: world {diverged[0]}, control step "
+                f"{self.steps[diverged[0]]}); reset these worlds", diverged.tolist(),
+            )
+
+    @property
+    def time(self) -> FloatArray:
+        """(n,) time since each world's reset [s]."""
+        return self.steps * self.dt
+
+    @property
+    def tip(self) -> FloatArray:
+        """(n, 3) true tip position [m]."""
+        return np.array(self._sites[:, self._tip_site])
+
+    @property
+    def object_pose(self) -> FloatArray:
+        """(n, 7) object position [m] and quaternion x y z w."""
+        pose = self._qpos[:, self._object]
+        return np.concatenate([pose[:, :3], pose[:, 4:], pose[:, 3:4]], axis=1)
+
+    @property
+    def joints(self) -> FloatArray:
+        """(n, 7) measured joints [rad]."""
+        return np.array(self._qpos[:, :JOINTS])
+
+    @property
+    def joint_velocities(self) -> FloatArray:
+        """(n, 7) [rad/s]."""
+        return np.array(self._qvel[:, :JOINTS])
+
+    @property
+    def fingers(self) -> FloatArray:
+        """(n, 2) finger slides [m]."""
+        return np.array(self._qpos[:, JOINTS : JOINTS + 2])
+
+    def _add_start_key(self, spec: Any) -> None:
+        finger = finger_position(np.full(1, _START_GRIPPER))[0]
+        arm = [*self._start_joints, finger, finger]
+        spec.add_key(name="start", qpos=[*arm, *self._start_object, 1, 0, 0, 0], ctrl=arm)
