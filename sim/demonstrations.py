@@ -40,11 +40,17 @@ class Demonstrations:
     success: NDArray[np.bool_]  # (T, N) solved at the end of the episode
     images: ImageArray | None  # (T, N, H, height, width, 3) before each action
     steps: int  # control steps simulated, failed episodes included
+    period: float  # of one control step [s]
 
     @property
     def success_rate(self) -> float:
         """Share of demonstrations that solve their task."""
         return float(self.success.mean())
+
+    def scenes(self) -> SceneState:
+        """The scenes (T, N, H + 1, ...) of all episodes, for rewards and privileged learners."""
+        tips, poses = self.tips.astype(np.float64), self.object_poses.astype(np.float64)
+        return SceneState(tips, poses, np.broadcast_to(np.arange(tips.shape[2]) * self.period, tips.shape[:3]))
 
 
 def collect_demonstrations(
@@ -73,7 +79,7 @@ def collect_demonstrations(
         raise ConfigError(
             f"{len(tasks)} tasks x {per_task} demonstrations with noise {noise}: need at least one of each, noise >= 0"
         )
-    expert = expert or ScriptedExpert(family)
+    chosen_expert: Expert = ScriptedExpert(family) if expert is None else expert
     at_once = max(1, WORLDS_AT_ONCE // per_task)
     parts = []
     done = 0
@@ -85,7 +91,7 @@ def collect_demonstrations(
         seeds = np.random.SeedSequence([seed, start]).generate_state(sim.n + 1)
         noises = _noise(family, len(chosen), per_task, noise, np.random.default_rng(seeds[-1]))
         report = None if on_step is None else _offset(on_step, done)
-        parts.append(_episodes(sim, expert, chosen, noises, [int(s) for s in seeds[:-1]], report))
+        parts.append(_episodes(sim, chosen_expert, chosen, noises, [int(s) for s in seeds[:-1]], report))
         done += parts[-1].steps
     return parts[0] if len(parts) == 1 else _join(parts)
 
@@ -130,18 +136,20 @@ def _episodes(
         if on_step is not None:
             on_step(step * sim.n)
 
+    shape = (len(tasks), per_task)
+
     def by_task(arrays: list[FloatArray]) -> Float32Array:
         stacked = np.stack(arrays, axis=1).astype(np.float32)
-        return stacked.reshape(len(tasks), per_task, *stacked.shape[1:])
+        return stacked.reshape(*shape, *stacked.shape[1:])
 
     return Demonstrations(
         tasks,
         by_task([family.observation(s) for s in scenes[:-1]]),
         by_task(labels), by_task(actions), by_task(applied),
         by_task([s.tip for s in scenes]), by_task([s.object_pose for s in scenes]),
-        family.success(scene, goals).reshape(len(tasks), per_task),
-        np.stack(frames, axis=1).reshape(len(tasks), per_task, family.horizon, *frames[0].shape[1:]) if frames else None,
-        sim.n * family.horizon,
+        family.success(scene, goals).reshape(shape),
+        np.stack(frames, axis=1).reshape(*shape, family.horizon, *frames[0].shape[1:]) if frames else None,
+        sim.n * family.horizon, 1.0 / family.control_hz,
     )  # fmt: skip
 
 
@@ -154,15 +162,10 @@ def _join(parts: list[Demonstrations]) -> Demonstrations:
         tuple(task for p in parts for task in p.tasks), together("observations"), together("labels"),
         together("actions"), together("applied"), together("tips"), together("object_poses"),
         np.concatenate([p.success for p in parts]), images, sum(p.steps for p in parts),
+        parts[0].period,
     )  # fmt: skip
 
 
 def _offset(report: Callable[[int], None], start: int) -> Callable[[int], None]:
     return lambda steps: report(start + steps)
 
-
-def tip_scene(demonstrations: Demonstrations, step: slice) -> SceneState:
-    """The scenes of `demonstrations` at the given steps 0 ... H, for rewards and privileged learners."""
-    tips = demonstrations.tips[:, :, step].astype(np.float64)
-    poses = demonstrations.object_poses[:, :, step].astype(np.float64)
-    return SceneState(tips, poses, np.zeros(tips.shape[:-1]))

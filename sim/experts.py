@@ -29,7 +29,10 @@ SCENE_SIZE = 10  # tip xyz, object position and quaternion
 class Expert(Protocol):
     """Acts with full knowledge, for n worlds at once."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        ...
 
     def act(self, scene: SceneState, contexts: FloatArray, applied: FloatArray) -> FloatArray:
         """Policy actions (n, A) for contexts (n, C); `applied` (n, 4) is what the limits let through last time."""
@@ -43,7 +46,7 @@ class ScriptedExpert:
     family: Family
     name: str = "scripted"
 
-    def act(self, scene: SceneState, contexts: FloatArray, applied: FloatArray) -> FloatArray:
+    def act(self, scene: SceneState, contexts: FloatArray, applied: FloatArray) -> FloatArray:  # noqa: ARG002
         """See `Expert.act`; the script needs no memory of the last action."""
         return self.family.expert(scene, contexts)
 
@@ -112,7 +115,7 @@ class PrivilegedProblem:
     def rewards(self, next_states: Float32Array, contexts: Float32Array) -> Float32Array:
         """The family's dense reward of single steps, scaled. See `Problem.rewards`."""
         one_step_episodes = _scene(next_states[:, None])
-        dense = self.family.reward(one_step_episodes, contexts, "dense")[:, 0]
+        dense = self.family.reward(one_step_episodes, contexts.astype(np.float64), "dense")[:, 0]
         return (self.reward_scale * dense).astype(np.float32)
 
     def achieved(self, states: Float32Array) -> Float32Array:
