@@ -50,7 +50,7 @@ class GuardState:
     tip_target: FloatArray  # (3,) commanded tip [m]
     period: float  # control period of the driver [s]
     mode: GuardMode = "IDLE"
-    velocity: FloatArray = field(default_factory=lambda: np.zeros(3))  # (3,) commanded tip velocity of the last tick [m/s]
+    velocity: FloatArray = field(default_factory=lambda: np.zeros(3))  # (3,) commanded [m/s]
     gripper: float = 0.0
     source: CommandSource = "policy"  # whose limits the motion obeys
     command: ArmCommand | None = None  # the request in force; it lapses `action_timeout` after its stamp
@@ -202,8 +202,13 @@ def _move(
 ) -> GuardState:
     """Carry out one period of the request in force, or of stopping."""
     command = state.command
-    if command is None or (state.mode == "FAULT" and not _leads_back(envelope, state, measured)):
+    if command is None:
         return _brake(envelope, state, "HOLD", reasons)
+    wanted = np.asarray(command.velocity, dtype=np.float64)
+    if state.mode == "FAULT":
+        wanted = _way_back(envelope, state, command, measured)
+        if not wanted.any():
+            return _brake(envelope, state, "HOLD", reasons)
     if command.source != state.source and not state.at_rest:
         reasons.append(f"source: {state.source} stops before {command.source} begins")
         return _brake(envelope, state, "MOVING", reasons)
@@ -212,9 +217,6 @@ def _move(
     if state.at_rest and far > RESYNC_DISTANCE:
         reasons.append(f"resync: the arm is {far:.3f} m from its command, motion starts where it is")
         state = replace(state, tip_target=np.array(measured.tip_position, dtype=np.float64), resynced=True)
-    wanted = np.asarray(command.velocity, dtype=np.float64)
-    if state.mode == "FAULT":
-        wanted = _inward(wanted, measured, envelope)
     limits = _limits(envelope, command.source)
     velocity, flags = limit_velocity(
         wanted[None], state.velocity[None], state.tip_target[None], limits, envelope, state.period
@@ -247,16 +249,16 @@ def _latch(state: GuardState, kind: FaultKind, reason: str) -> GuardState:
     return replace(state, mode="FAULT", fault=kind, fault_reason=reason, command=None)
 
 
-def _leads_back(envelope: SafetyEnvelope, state: GuardState, measured: ArmState) -> bool:
-    """In a FAULT only a person or the reset motion may bring an arm that is outside back in; the policy may not."""
-    outside = is_outside(measured.tip_position, envelope).any()
-    in_force = state.command
-    return bool(state.fault == "outside" and outside and in_force is not None and in_force.source != "policy")
+def _way_back(
+    envelope: SafetyEnvelope, state: GuardState, command: ArmCommand, measured: ArmState
+) -> FloatArray:
+    """The part (3,) of a request that brings an arm outside the box back in, all that a FAULT lets through.
 
-
-def _inward(wanted: FloatArray, measured: ArmState, envelope: SafetyEnvelope) -> FloatArray:
-    """Keep the components of `wanted` (3,) that lead an axis outside the hard box back to it."""
-    tip = measured.tip_position
+    Only for a person or the reset motion: a policy does not move an arm in FAULT.
+    """
+    if state.fault != "outside" or command.source == "policy":
+        return np.zeros(3)
+    wanted, tip = np.asarray(command.velocity, dtype=np.float64), measured.tip_position
     below, above = tip < np.array(envelope.box_low), tip > np.array(envelope.box_high)
     return np.where((below & (wanted > 0.0)) | (above & (wanted < 0.0)), wanted, 0.0)
 

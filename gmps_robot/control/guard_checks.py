@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gmps_robot.types import ArmCommand, ArmState, CommandSource, FloatArray, SafetyEnvelope
 
 SOURCES: tuple[str, ...] = get_args(CommandSource)
+ABSURD_SPEED = 1000.0  # a component beyond this is a broken sender, not a wish to be limited [m/s]
 
 
 def command_problem(command: ArmCommand) -> str:
@@ -23,6 +24,8 @@ def command_problem(command: ArmCommand) -> str:
         return f"command: velocity {_short(command.velocity)} is not 3 numbers"
     if not np.isfinite(velocity).all():
         return f"command: velocity {_short(command.velocity)} is not finite"
+    if (np.abs(velocity) > ABSURD_SPEED).any():
+        return f"command: velocity {_short(command.velocity)} is beyond {ABSURD_SPEED:.0f} m/s"
     gripper = as_numbers(command.gripper)
     if gripper is None or gripper.shape != () or not np.isfinite(gripper):
         return f"command: gripper {_short(command.gripper)} is not a finite number"

@@ -1,0 +1,56 @@
+"""A clock, an arm that follows its command at once, and the guard between them: what the guard's tests play with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gmps_robot.control.guard import GuardState, guard, starting_at
+from gmps_robot.types import AppliedCommand, ArmCommand, ArmState, SafetyEnvelope, SourceLimits
+
+PERIOD = 0.05
+BOX = ((0.36, -0.22, 0.02), (0.84, 0.22, 0.035))
+HARD = ((0.34, -0.24, 0.015), (0.86, 0.24, 0.30))
+ENVELOPE = SafetyEnvelope(
+    *HARD, SourceLimits(0.20, *BOX), SourceLimits(0.20, *HARD), SourceLimits(0.15, *HARD)
+)
+START = np.array([0.40, 0.0, 0.025])
+
+
+def arm_state(tip: np.ndarray, now: float) -> ArmState:
+    """An arm at rest with its tip (3,) at `tip`, measured at `now` [s]."""
+    zero, upright = np.zeros(7), np.array([0.0, 0.0, 0.0, 1.0])
+    return ArmState(round(now * 1e9), zero, zero, np.array(tip), upright, np.zeros(3), np.zeros(6), 0.0)
+
+
+def request(velocity: object, seq: int, now: float, source: str = "policy", gripper: object = 0.0) -> ArmCommand:
+    """A command stamped `now` [s]; deliberately takes anything as velocity, gripper and source."""
+    return ArmCommand(round(now * 1e9), seq, source, velocity, gripper)  # type: ignore[arg-type]
+
+
+@dataclass
+class World:
+    """Calls the guard once per period; `pushed` [m] displaces the measured tip from the commanded one."""
+
+    state: GuardState = field(default_factory=lambda: starting_at(START, PERIOD))
+    now: float = 100.0
+    seq: int = 0
+    envelope: SafetyEnvelope = ENVELOPE
+    pushed: np.ndarray = field(default_factory=lambda: np.zeros(3))
+
+    def send(self, velocity: object, source: str = "policy", /, **changes: object) -> AppliedCommand:
+        """Send one good (or, through `changes`, bad) command at the present time and advance the clock."""
+        self.seq += 1
+        return self.tick(replace(request(velocity, self.seq, self.now, source), **changes))  # type: ignore[arg-type]
+
+    def tick(self, command: ArmCommand | None = None, measured: ArmState | None = None) -> AppliedCommand:
+        """One call of the guard with `command`, then one period passes."""
+        seen = arm_state(self.state.tip_target + self.pushed, self.now) if measured is None else measured
+        self.state, applied = guard(self.envelope, self.state, seen, command, self.now)
+        self.now += PERIOD
+        return applied
+
+    def names(self, applied: AppliedCommand) -> set[str]:
+        """The short names of the reasons."""
+        return {reason.split(":")[0] for reason in applied.reasons}

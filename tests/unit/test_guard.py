@@ -1,0 +1,255 @@
+"""What the guard does with each kind of trouble, one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gmps_robot.control.guard import reset_fault, starting_at, stop
+from gmps_robot.control.limits import advance, limit_velocity
+from gmps_robot.errors import ObservationError
+from tests.unit.guard_world import ENVELOPE, PERIOD, START, World, arm_state, request
+
+FORWARD = np.array([0.1, 0.0, 0.0])
+
+
+def at_rest_within(world: World, seconds: float) -> bool:
+    for _ in range(round(seconds / PERIOD)):
+        world.tick()
+    return world.state.at_rest
+
+
+def moving() -> World:
+    world = World()
+    for _ in range(5):
+        world.send(FORWARD)
+    assert np.allclose(world.state.velocity, FORWARD)
+    return world
+
+
+def test_with_nothing_wrong_the_command_path_is_that_of_the_batch_simulator_to_the_bit() -> None:
+    rng = np.random.default_rng(3)
+    world, tip, velocity = World(), START[None], np.zeros((1, 3))
+    for k in range(400):
+        wanted = rng.uniform(-1.0, 1.0, 3) * 0.2 + np.array([0.1 * np.sin(k / 30), 0.1 * np.cos(k / 50), 0.0])
+        applied = world.send(wanted)
+        velocity, _ = limit_velocity(wanted[None], velocity, tip, ENVELOPE.policy, ENVELOPE, PERIOD)
+        tip = advance(tip, velocity, ENVELOPE.policy, PERIOD)
+        assert np.array_equal(applied.tip_target, tip[0])
+        assert np.array_equal(applied.velocity, velocity[0])
+
+
+def test_an_allowed_command_is_applied_without_reasons() -> None:
+    applied = World().send(FORWARD)
+    assert applied.reasons == ()
+    assert np.allclose(applied.velocity, FORWARD)
+    assert np.allclose(applied.tip_target, START + FORWARD * PERIOD)
+
+
+def test_each_limit_that_changes_a_command_is_named() -> None:
+    world = World()
+    assert world.names(world.send([0.4, 0.0, 0.0])) == {"speed", "acceleration"}
+    for _ in range(60):
+        applied = world.send([0.2, 0.0, 0.0])
+    assert world.names(applied) == {"box"}
+    assert applied.tip_target[0] == pytest.approx(0.84, abs=1e-6)
+
+
+def test_silence_ends_in_rest_within_the_promised_time() -> None:
+    world = moving()
+    assert at_rest_within(world, ENVELOPE.action_timeout + 0.15)
+    world.tick()
+    assert world.state.mode == "IDLE"
+
+
+def test_a_lost_command_does_not_jerk_the_arm() -> None:
+    world = moving()
+    assert np.allclose(world.tick().velocity, FORWARD)
+    assert np.allclose(world.send(FORWARD).velocity, FORWARD)
+
+
+def test_stale_robot_state_holds_and_a_long_silence_of_the_robot_is_a_fault() -> None:
+    world = moving()
+    frozen = arm_state(world.state.tip_target, world.now)
+    for _ in range(5):
+        world.seq += 1
+        applied = world.tick(request(FORWARD, world.seq, world.now), frozen)
+    assert world.names(applied) == {"state"}
+    assert world.state.mode == "HOLD"
+    assert world.state.at_rest
+    for _ in range(8):
+        world.tick(None, frozen)
+    assert world.state.mode == "FAULT"
+
+
+def test_hold_ends_with_the_next_good_command() -> None:
+    world = moving()
+    world.tick(None, replace(arm_state(START, world.now), tip_position=np.full(3, np.nan)))
+    assert world.state.mode == "HOLD"
+    world.send(FORWARD)
+    assert world.state.mode == "MOVING"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"velocity": np.array([np.nan, 0.0, 0.0])},
+        {"velocity": np.array([np.inf, 0.0, 0.0])},
+        {"velocity": np.zeros(4)},
+        {"velocity": "fast"},
+        {"velocity": None},
+        {"gripper": float("nan")},
+        {"gripper": "shut"},
+        {"source": "nobody"},
+        {"seq": 1.5},
+        {"stamp_ns": "now"},
+    ],
+)
+def test_a_command_that_is_not_one_brakes_at_once_and_three_in_a_row_are_a_fault(changes: dict[str, object]) -> None:
+    world = moving()
+    applied = world.send(FORWARD, **changes)
+    assert world.names(applied) == {"command"}
+    assert np.linalg.norm(applied.velocity) < np.linalg.norm(FORWARD)
+    assert world.state.mode == "HOLD"
+    world.send(FORWARD, **changes)
+    world.send(FORWARD)
+    assert world.state.mode == "MOVING"  # not three in a row
+    for _ in range(3):
+        world.send(FORWARD, **changes)
+    assert world.state.mode == "FAULT"
+
+
+def test_a_repeated_or_older_sequence_number_is_dropped() -> None:
+    world = moving()
+    back = world.tick(request(-FORWARD, world.seq, world.now))
+    assert world.names(back) == {"seq"}
+    assert np.allclose(back.velocity, FORWARD)
+
+
+def test_an_old_command_is_not_obeyed() -> None:
+    world = World()
+    applied = world.tick(request(FORWARD, 1, world.now - 0.3))
+    assert world.names(applied) == {"action"}
+    assert not applied.velocity.any()
+
+
+def test_stop_latches_through_commands_and_only_a_reset_ends_it() -> None:
+    world = moving()
+    world.state = stop(world.state, "a person pressed stop")
+    first = world.send(FORWARD)
+    assert "stop: a person pressed stop" in first.reasons
+    for source in ("policy", "teleop", "reset") * 4:
+        world.send(-FORWARD, source)
+    assert world.state.at_rest
+    assert world.state.mode == "FAULT"
+    world.state = reset_fault(world.state)
+    world.tick()
+    assert world.state.at_rest
+    assert world.state.mode == "IDLE"
+    assert world.send(FORWARD).velocity.any()
+
+
+def test_pushed_out_of_the_box_only_a_person_moves_it_and_only_inwards() -> None:
+    world = World()
+    outside = np.array([0.90, 0.0, 0.025])
+    world.pushed = outside - START
+    world.tick()
+    assert world.state.fault == "outside"
+    assert not world.send([-0.1, 0.0, 0.0], "policy").velocity.any()
+    assert not world.send([0.1, 0.0, 0.0], "teleop").velocity.any()
+    world.pushed = outside - world.state.tip_target
+    applied = world.send([-0.1, 0.1, 0.1], "teleop")
+    assert world.state.resynced  # joint commands restart where the arm really is
+    assert np.allclose(applied.velocity, [-0.1, 0.0, 0.0])
+    assert applied.tip_target[0] == pytest.approx(0.90 - 0.1 * PERIOD)
+    world.pushed = np.zeros(3)
+    for _ in range(20):
+        world.send([-0.1, 0.0, 0.0], "teleop")
+    assert world.state.tip_target[0] <= 0.86
+    assert world.state.mode == "FAULT"  # still latched, until a person says so
+    world.state = reset_fault(world.state)
+    for _ in range(10):
+        world.send([-0.1, 0.0, 0.0], "teleop")
+    assert world.state.mode == "MOVING"
+    assert world.state.tip_target[0] < 0.86
+
+
+def test_a_reset_does_not_clear_a_cause_that_lasts() -> None:
+    world = World(pushed=np.array([0.0, 0.4, 0.0]))
+    world.tick()
+    world.state = reset_fault(world.state)
+    world.tick()
+    assert world.state.fault == "outside"
+
+
+def test_an_arm_moved_by_hand_starts_where_it_is() -> None:
+    world = World(pushed=np.array([0.05, 0.02, 0.005]))
+    applied = world.send(FORWARD)
+    assert world.names(applied) == {"resync"}
+    assert np.allclose(applied.tip_target, START + world.pushed + FORWARD * PERIOD)
+
+
+def test_a_small_sag_of_the_servos_does_not_drag_the_command_down() -> None:
+    world = World(pushed=np.array([0.0, 0.0, -0.003]))
+    for _ in range(20):
+        applied = world.send([0.0, 0.0, 0.0])
+    assert np.array_equal(applied.tip_target, START)
+
+
+def test_another_source_takes_over_at_rest() -> None:
+    world = moving()
+    applied = world.send([-0.1, 0.0, 0.0], "reset")
+    assert world.names(applied) == {"source"}
+    for _ in range(4):
+        applied = world.send([-0.1, 0.0, 0.0], "reset")
+    assert np.allclose(applied.velocity, [-0.1, 0.0, 0.0])
+
+
+def test_the_policy_may_only_move_down_into_its_slab() -> None:
+    world = World(state=starting_at(np.array([0.5, 0.0, 0.1]), PERIOD))
+    assert world.send([0.0, 0.0, 0.1]).velocity[2] == 0.0
+    for _ in range(40):
+        applied = world.send([0.0, 0.0, -0.1])
+    assert 0.02 <= applied.tip_target[2] <= 0.035
+
+
+def test_a_clock_that_jumps_back_holds_and_goes_on_afterwards() -> None:
+    world = moving()
+    world.now -= 3600.0
+    applied = world.send(FORWARD)
+    assert "clock" in world.names(applied)
+    assert applied.velocity[0] < FORWARD[0]
+    assert np.allclose([world.send(FORWARD).velocity for _ in range(4)][-1], FORWARD)
+
+
+def test_calls_that_come_too_fast_do_not_move_the_arm_faster() -> None:
+    world = moving()
+    before = world.state.tip_target[0]
+    start = world.now
+    while world.now < start + 0.5:
+        world.send(FORWARD)
+        world.now += 0.01 - PERIOD
+    assert world.state.tip_target[0] - before <= 0.1 * 0.5 + 0.1 * PERIOD + 1e-9
+
+
+def test_jitter_of_the_caller_costs_no_distance() -> None:
+    world, rng = moving(), np.random.default_rng(0)
+    before, start = world.state.tip_target[0], world.now
+    for k in range(60):
+        world.now = start + (k + rng.uniform(-0.2, 0.2)) * PERIOD
+        world.send(FORWARD)
+    assert world.state.tip_target[0] - before == pytest.approx(60 * PERIOD * 0.1)
+
+
+def test_after_a_long_gap_motion_starts_from_rest() -> None:
+    world = moving()
+    world.now += 1.0
+    applied = world.send([0.2, 0.0, 0.0])
+    assert np.linalg.norm(applied.velocity) <= ENVELOPE.acceleration * PERIOD + 1e-12
+
+
+def test_the_guard_refuses_to_start_at_a_tip_that_is_not_one() -> None:
+    with pytest.raises(ObservationError, match="3 finite numbers"):
+        starting_at(np.array([0.4, np.nan, 0.1]), PERIOD)
