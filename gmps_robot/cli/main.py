@@ -1,0 +1,115 @@
+"""The command table of `gmps`. It imports a command only when that command is chosen, so that help answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+from gmps_robot.errors import ConfigError, GmpsError, nearest
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Command:
+    """One line of the table: where the command lives, what it does, and a call that works as it stands."""
+
+    module: str
+    summary: str
+    example: str
+
+
+COMMANDS: Mapping[str, Command] = {
+    "train-expert": Command(
+        "gmps_robot.cli.train_expert", "Train the SAC expert of a task family in the twin.", "gmps train-expert push"
+    ),
+    "collect-demos": Command(
+        "gmps_robot.cli.collect_demos", "Collect demonstrations of an expert in the twin.", "gmps collect-demos push"
+    ),
+    "meta-train": Command(
+        "gmps_robot.cli.meta_train", "Meta-train a policy from demonstrations.", "gmps meta-train push-vision"
+    ),
+    "evaluate": Command(
+        "gmps_robot.cli.evaluate",
+        "Measure success on held-out tasks, before and after adaptation.",
+        "gmps evaluate push-vision --split test --goals 100 --episodes 20 --updates 3",
+    ),
+    "adapt": Command(
+        "gmps_robot.cli.adapt", "Adapt a checkpoint to one task in the twin, without ROS.", "gmps adapt push-vision"
+    ),
+    "doctor": Command(
+        "gmps_robot.cli.doctor", "Say what works on this machine, and how to get what does not.", "gmps doctor"
+    ),
+}
+
+
+def overview() -> str:
+    """Return the help of `gmps` itself."""
+    lines = [
+        "usage: gmps COMMAND [OPTIONS]",
+        "",
+        "Guided Meta-Policy Search on a Sawyer arm: train in the twin, teach through the panel, adapt on the robot.",
+        "",
+        "commands:",
+    ]
+    for name, command in COMMANDS.items():
+        lines += [f"  {name:14} {command.summary}", f"  {'':14}   {command.example}"]
+    return "\n".join([*lines, "", "gmps COMMAND --help tells the options of a command."])
+
+
+def load(name: str) -> ModuleType:
+    """Import the module of the command `name`.
+
+    Raises:
+        ConfigError: there is no such command.
+    """
+    if name not in COMMANDS:
+        raise ConfigError(f"unknown command {name!r}{nearest(name, COMMANDS)}")
+    return importlib.import_module(COMMANDS[name].module)
+
+
+def options_type(run: Callable[..., int]) -> type[object]:
+    """Return the options dataclass of a command: the type of the only argument of its `run`."""
+    hints = typing.get_type_hints(run)
+    hints.pop("return", None)
+    (options,) = hints.values()
+    if not isinstance(options, type):
+        raise TypeError(f"{run.__module__}.run takes {options!r}, which is not a dataclass")
+    return options
+
+
+def execute(name: str, arguments: Sequence[str]) -> int:
+    """Parse `arguments` for the command `name` and run it; returns its exit code."""
+    module = load(name)
+    import tyro
+
+    description = f"{(module.__doc__ or '').strip()}\n\nExample:\n    {COMMANDS[name].example}"
+    kind = options_type(module.run)
+    options: object = tyro.cli(kind, prog=f"gmps {name}", description=description, args=list(arguments))
+    return int(module.run(options))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `gmps`. A wrong input is one message and exit code 2; a stop by Ctrl-C is exit code 130."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0 if words else EXIT_USER_ERROR
+    if words[0] in ("-V", "--version"):
+        from gmps_robot import __version__
+
+        print(f"gmps {__version__}")
+        return 0
+    try:
+        return execute(words[0], words[1:])
+    except GmpsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is on disk", file=sys.stderr)
+        return EXIT_INTERRUPTED
