@@ -19,15 +19,16 @@ from gmps_robot.tasks import Split
 
 Mode = Literal["twin", "robot"]
 RewardSource = Literal["twin", "human", "marker"]
-GuardState = Literal["ok", "hold", "fault"]
+GuardState = Literal["IDLE", "MOVING", "HOLD", "FAULT"]
 
 
 @dataclass(frozen=True)
 class GuardView:
     """What the guard last said."""
 
-    state: GuardState = "ok"
-    reasons: tuple[str, ...] = ()  # which limits changed or refused the last command
+    state: GuardState = "IDLE"
+    reason: str = ""  # why it holds or is stopped; empty when nothing is wrong
+    limits: tuple[str, ...] = ()  # limits that were at work in the last control period
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,121 @@
+"""REST routes: thin, one per command of the bridge. Errors leave as JSON with the sentence of the GmpsError."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from gmps_robot.errors import ConfigError, GmpsError, SessionError, TaskError
+from gmps_robot.panel import view
+from gmps_robot.panel.bridge import PanelBridge
+from gmps_robot.tasks import Split
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class StartBody(_Body):
+    """POST /api/start."""
+
+    task: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    split: Split = "test"
+    episodes: Annotated[int, Field(ge=1, le=200)] = 20
+    updates: Annotated[int, Field(ge=1, le=20)] = 1
+
+
+class LabelBody(_Body):
+    """POST /api/label: the reward of one episode, and which episode is meant, so that a late click labels no other."""
+
+    value: Annotated[float, Field(ge=0.0, le=1.0)]
+    episode: Annotated[int, Field(ge=1)]
+
+
+class ReasonBody(_Body):
+    """POST /api/stop and /api/arm/stop."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=200)] = "a person pressed stop in the panel"
+
+
+def router(bridge: PanelBridge) -> APIRouter:
+    """Return the routes that act on `bridge`."""
+    routes = APIRouter()
+
+    @routes.get("/healthz")
+    def healthz() -> dict[str, Any]:
+        links = bridge.state().links
+        return {"ok": True, "silent": [link.name for link in links if link.silent]}
+
+    @routes.get("/api/status")
+    def status() -> dict[str, Any]:
+        return view.to_json(bridge.state())
+
+    @routes.post("/api/start")
+    def start(body: StartBody) -> dict[str, Any]:
+        bridge.start(body.task, body.split, body.episodes, body.updates)
+        return status()
+
+    @routes.post("/api/stop")
+    def stop(body: ReasonBody) -> dict[str, Any]:
+        bridge.stop(body.reason)
+        return status()
+
+    @routes.post("/api/label")
+    def label(body: LabelBody) -> dict[str, Any]:
+        bridge.label(body.value, body.episode)
+        return status()
+
+    _add_plain_commands(routes, bridge)
+    _add_arm_commands(routes, bridge)
+    return routes
+
+
+def _add_plain_commands(routes: APIRouter, bridge: PanelBridge) -> None:
+    for command in (bridge.pause, bridge.resume, bridge.reset_done, bridge.accept, bridge.roll_back):
+        name = command.__name__
+        routes.add_api_route(f"/api/{name}", _plain_command(bridge, command), methods=["POST"], name=name)
+
+
+def _plain_command(bridge: PanelBridge, command: Callable[[], None]) -> Callable[[], dict[str, Any]]:
+    def route() -> dict[str, Any]:
+        command()
+        return view.to_json(bridge.state())
+
+    return route
+
+
+def _add_arm_commands(routes: APIRouter, bridge: PanelBridge) -> None:
+    own_threads = CapacityLimiter(4)  # STOP never queues behind commands that wait for a silent node
+
+    @routes.post("/api/arm/stop")
+    async def arm_stop(body: ReasonBody) -> dict[str, Any]:
+        await to_thread.run_sync(bridge.arm_stop, body.reason, limiter=own_threads)
+        return view.to_json(bridge.state())
+
+    @routes.post("/api/arm/reset_fault")
+    def reset_fault() -> dict[str, Any]:
+        session = bridge.state().session
+        if session.phase in view.ACTIVE and not session.paused:
+            bridge.pause()  # releasing the stop must never be what makes the arm move
+        bridge.reset_fault()
+        return view.to_json(bridge.state())
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every GmpsError and every misshapen request with {"error", "message"}."""
+
+    @app.exception_handler(GmpsError)
+    async def gmps_error(_: Request, error: GmpsError) -> JSONResponse:
+        code = 409 if isinstance(error, SessionError) else 400 if isinstance(error, ConfigError | TaskError) else 503
+        return JSONResponse({"error": type(error).__name__, "message": str(error)}, status_code=code)
+
+    @app.exception_handler(RequestValidationError)
+    async def bad_request(_: Request, error: RequestValidationError) -> JSONResponse:
+        parts = [f"{'.'.join(str(p) for p in e['loc'][1:]) or 'body'}: {e['msg']}" for e in error.errors()]
+        return JSONResponse({"error": "BadRequest", "message": "; ".join(parts)}, status_code=422)

@@ -1,0 +1,212 @@
+"""A robot that is not there: a PanelBridge that plays a whole adaptation, for the demo and for tests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from gmps_robot.errors import GmpsError, SessionError
+from gmps_robot.panel.bridge import Frame, GuardView, Link, Mode, PanelState, RewardSource
+from gmps_robot.panel.demo_picture import draw
+from gmps_robot.panel.session_status import SessionStatus
+from gmps_robot.panel.view import ACTIVE, FINISHED
+from gmps_robot.tasks import Split
+
+HINTS = {
+    "camera": "Is the camera node running and the cable in?",
+    "arm": "Is the twin or the arm driver running?",
+    "adaptation": "Is the adapt node running? Its terminal says why it stopped.",
+}
+ADAPT_SECONDS = 1.0
+
+
+class FakeBridge:
+    """Implements `PanelBridge` without ROS. Time passes only when somebody looks, by the injected clock.
+
+    `calls` records every command in order; `silent` names links that have nothing to say; `failure`, when set, is
+    raised by the next command.
+    """
+
+    def __init__(
+        self, *, mode: Mode = "twin", reward: RewardSource = "human", evaluation_episodes: int = 5,
+        episode_seconds: float = 2.5, seed: int = 0, clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.calls: list[tuple[object, ...]] = []
+        self.silent: dict[str, float | None] = {}
+        self.failure: GmpsError | None = None
+        self._mode, self._reward, self._evaluation = mode, reward, evaluation_episodes
+        self._episode_seconds, self._clock = episode_seconds, clock
+        self._rng = np.random.default_rng(seed)
+        self._lock = threading.RLock()
+        self._session, self._guard = SessionStatus(), GuardView()
+        self._since = clock()  # when the phase began, moved forward by pauses
+        self._frame: Frame | None = None
+
+    def state(self) -> PanelState:
+        """Return the state at this moment of the play."""
+        with self._lock:
+            self._advance()
+            links = tuple(Link(name, self.silent.get(name, 0.02), hint=hint) for name, hint in HINTS.items())
+            text = "Success: block within 5 cm of the green ring." if self._session.task_id else ""
+            return PanelState(self._mode, self._reward, self._session, self._guard, links, text, self._evaluation)
+
+    def frame(self) -> Frame | None:
+        """Return a drawn picture, 20 per second."""
+        with self._lock:
+            if "camera" in self.silent:
+                return self._frame if self.silent["camera"] is not None else None
+            now = self._clock()
+            if self._frame is None or int(now * 20) != self._frame.seq:
+                share = self._session.step / self._session.horizon if self._session.phase == "collecting" else 0.0
+                self._frame = Frame(int(now * 20), int(now * 1e9), draw(share, self._skill(), now))
+            return self._frame
+
+    def start(self, task: int, split: Split, episodes: int, updates: int) -> None:
+        """See `PanelBridge.start`."""
+        with self._command("start", task, split, episodes, updates):
+            if self._session.phase in ACTIVE:
+                raise SessionError("a session is running; end it before you start another")
+            self._need_no_fault()
+            self._session = SessionStatus(
+                stage="before", task_id=f"push-{split}-s0-{task}", episodes=episodes, updates=updates
+            )
+            self._next_episode()
+
+    def pause(self) -> None:
+        """See `PanelBridge.pause`."""
+        with self._command("pause"):
+            self._need_active("pause")
+            self._advance()
+            self._pause()
+
+    def resume(self) -> None:
+        """See `PanelBridge.resume`."""
+        with self._command("resume"):
+            self._need_no_fault()
+            if not self._session.paused:
+                raise SessionError("the session is not paused")
+            self._session = replace(self._session, paused=False)
+            self._since += self._clock() - self._paused_at
+
+    def stop(self, reason: str) -> None:
+        """See `PanelBridge.stop`."""
+        with self._command("stop", reason):
+            self._need_active("end")
+            self._session = replace(self._session, phase="stopped", paused=False, message=reason)
+
+    def label(self, value: float, episode: int) -> None:
+        """See `PanelBridge.label`."""
+        with self._command("label", value, episode):
+            session = self._session
+            if session.phase != "awaiting_label" or episode != session.episode:
+                raise SessionError(f"episode {episode} is over or not there yet; nothing was labelled")
+            self._finish_episode(value >= 0.5, value)
+
+    def reset_done(self) -> None:
+        """See `PanelBridge.reset_done`."""
+        with self._command("reset_done"):
+            if self._session.phase != "awaiting_reset":
+                raise SessionError("the session is not waiting for the block")
+            self._enter("collecting")
+
+    def accept(self) -> None:
+        """See `PanelBridge.accept`."""
+        with self._command("accept"):
+            self._need_finished()
+            self._session = replace(self._session, phase="done", decision="accepted")
+
+    def roll_back(self) -> None:
+        """See `PanelBridge.roll_back`."""
+        with self._command("roll_back"):
+            self._need_finished()
+            self._session = replace(self._session, phase="rolled_back", decision="rolled_back")
+
+    def arm_stop(self, reason: str) -> None:
+        """See `PanelBridge.arm_stop`."""
+        with self._command("arm_stop", reason):
+            self._advance()
+            self._guard = GuardView("FAULT", reason)
+            if self._session.phase in ACTIVE and not self._session.paused:
+                self._pause()
+
+    def reset_fault(self) -> None:
+        """See `PanelBridge.reset_fault`."""
+        with self._command("reset_fault"):
+            if self._guard.state != "FAULT":
+                raise SessionError("the arm is not stopped")
+            self._guard = GuardView()
+
+    def _command(self, *call: object) -> threading.RLock:
+        self.calls.append(call)
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+        return self._lock
+
+    def _advance(self) -> None:
+        session, now = self._session, self._clock()
+        if session.paused:
+            return
+        if session.phase == "collecting":
+            step = int((now - self._since) / self._episode_seconds * session.horizon)
+            self._session = replace(session, step=min(step, session.horizon))
+            if step >= session.horizon and self._reward == "human":
+                self._enter("awaiting_label")
+            elif step >= session.horizon:
+                success = bool(self._rng.random() < self._skill())
+                self._finish_episode(success, float(self._rng.uniform(0.75, 1.0) if success else self._rng.uniform(0, 0.5)))
+        elif session.phase == "adapting" and now - self._since > ADAPT_SECONDS:
+            update = session.update + 1
+            stage = "after" if update == session.updates else "adapt"
+            self._session = replace(session, update=update, stage=stage, episode=0)
+            self._next_episode()
+
+    def _finish_episode(self, success: bool, value: float) -> None:
+        s = self._session
+        fields = {"adapt": ("successes", "returns")}.get(s.stage, (f"{s.stage}_successes", f"{s.stage}_returns"))
+        added = {fields[0]: (*getattr(s, fields[0]), success), fields[1]: (*getattr(s, fields[1]), value)}
+        self._session = replace(s, **added)  # type: ignore[arg-type]
+        self._next_episode()
+
+    def _next_episode(self) -> None:
+        s = self._session
+        total = s.episodes if s.stage == "adapt" else self._evaluation
+        if s.episode < total:
+            self._session = replace(s, episode=s.episode + 1)
+            self._enter("awaiting_reset" if self._reward == "human" else "collecting")
+        elif s.stage == "before":
+            self._session = replace(s, stage="adapt", episode=0)
+            self._next_episode()
+        elif s.stage == "adapt":
+            self._enter("adapting")
+        else:
+            better = sum(s.after_successes) >= sum(s.before_successes)
+            self._session = replace(s, decision="accepted" if better else "rolled_back")
+            self._enter("done" if better else "rolled_back")
+
+    def _enter(self, phase: str) -> None:
+        self._session = replace(self._session, phase=phase, step=0)  # type: ignore[arg-type]
+        self._since = self._clock()
+
+    def _pause(self) -> None:
+        self._session = replace(self._session, paused=True)
+        self._paused_at = self._clock()
+
+    def _skill(self) -> float:
+        return {"before": 0.2, "adapt": 0.45, "after": 0.95}[self._session.stage]
+
+    def _need_active(self, what: str) -> None:
+        if self._session.phase not in ACTIVE:
+            raise SessionError(f"no session is running; there is nothing to {what}")
+
+    def _need_finished(self) -> None:
+        if self._session.phase not in FINISHED:
+            raise SessionError("there is no finished comparison to decide on")
+
+    def _need_no_fault(self) -> None:
+        if self._guard.state == "FAULT":
+            raise SessionError("the arm is stopped; press Release stop first")

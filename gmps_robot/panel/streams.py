@@ -1,0 +1,98 @@
+"""The two WebSockets: camera pictures with one in flight, and the status as JSON whenever it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+
+from gmps_robot.panel import view
+from gmps_robot.panel.bridge import Frame, PanelBridge
+from gmps_robot.panel.settings import PanelSettings
+
+FRAME_HEADER = struct.Struct("<QQ")  # seq, stamp [ns]; the JPEG follows
+
+
+def router(bridge: PanelBridge, settings: PanelSettings) -> APIRouter:
+    """Return /ws/camera and /ws/status."""
+    routes = APIRouter()
+    viewers: set[WebSocket] = set()
+
+    @routes.websocket("/ws/camera")
+    async def camera(socket: WebSocket) -> None:
+        if len(viewers) >= settings.max_viewers:
+            await socket.close(1013, f"more than {settings.max_viewers} open cameras; close another panel page")
+            return
+        await socket.accept()
+        viewers.add(socket)
+        acked = asyncio.Event()
+        try:
+            await _run_until_closed(socket, _send_frames(socket, bridge, settings, acked), lambda _: acked.set())
+        finally:
+            viewers.discard(socket)
+
+    @routes.websocket("/ws/status")
+    async def status(socket: WebSocket) -> None:
+        await socket.accept()
+        await _run_until_closed(socket, _send_status(socket, bridge, settings), lambda _: None)
+
+    return routes
+
+
+async def _send_frames(socket: WebSocket, bridge: PanelBridge, settings: PanelSettings, acked: asyncio.Event) -> None:
+    """Send the newest picture, wait until the page has drawn it, repeat: a slow page skips pictures, never lags."""
+    shown = -1
+    while True:
+        frame = await _newer_frame(bridge, shown, settings.frame_period)
+        acked.clear()
+        await socket.send_bytes(FRAME_HEADER.pack(frame.seq, frame.stamp_ns) + frame.jpeg)
+        shown = frame.seq
+        await asyncio.wait_for(acked.wait(), settings.ack_timeout)
+
+
+async def _newer_frame(bridge: PanelBridge, shown: int, period: float) -> Frame:
+    while (frame := bridge.frame()) is None or frame.seq == shown:
+        await asyncio.sleep(period)
+    return frame
+
+
+async def _send_status(socket: WebSocket, bridge: PanelBridge, settings: PanelSettings) -> None:
+    last: dict[str, Any] = {}
+    quiet = 0.0
+    while True:
+        message = view.to_json(bridge.state())
+        changed = _without_ages(message) != last
+        if changed or quiet >= settings.heartbeat:
+            await socket.send_json(message)
+            last, quiet = _without_ages(message), 0.0
+        await asyncio.sleep(settings.status_period)
+        quiet += settings.status_period
+
+
+def _without_ages(message: dict[str, Any]) -> dict[str, Any]:
+    """Ages change all the time; they ride along with the heartbeat."""
+    return {**message, "links": [{**link, "age_s": None} for link in message["links"]]}
+
+
+async def _run_until_closed(socket: WebSocket, sender: Awaitable[None], on_text: Callable[[str], None]) -> None:
+    """Run `sender` while reading, so that a page that leaves is noticed also when there is nothing to send."""
+
+    async def read() -> None:
+        while True:
+            on_text(await socket.receive_text())
+
+    tasks = [asyncio.ensure_future(sender), asyncio.ensure_future(read())]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for error in (task.exception() for task in done):
+            if isinstance(error, TimeoutError):
+                await socket.close(1001, "the page confirmed no picture")
+            elif error is not None and not isinstance(error, WebSocketDisconnect):
+                raise error
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,219 @@
+"""PanelState in, what the page shows out: words, numbers and which buttons are valid. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gmps_robot.panel.bridge import Link, PanelState
+from gmps_robot.panel.session_status import SessionStatus
+
+ACTIVE = frozenset({"awaiting_reset", "collecting", "awaiting_label", "adapting", "evaluating"})
+FINISHED = frozenset({"done", "rolled_back"})
+STAGE_WORDS = {"before": "before adaptation", "adapt": "adaptation", "after": "after adaptation"}
+
+
+@dataclass(frozen=True)
+class Words:
+    """The big words. `tone` colours them: idle, run, ask (a person must act), good, warn, stop."""
+
+    headline: str
+    instruction: str
+    tone: str
+
+
+def to_json(state: PanelState) -> dict[str, Any]:
+    """Return the message of /ws/status and /api/status: plain JSON types."""
+    session, words = state.session, explain(state)
+    return {
+        "mode": state.mode,
+        "reward": state.reward,
+        "phase": session.phase,
+        "stage": session.stage,
+        "paused": session.paused,
+        "headline": words.headline,
+        "instruction": words.instruction,
+        "tone": words.tone,
+        "task": session.task_id,
+        "task_text": state.task_text,
+        "episode": session.episode,
+        "episodes": total_episodes(state),
+        "progress": progress(state),
+        "progress_text": progress_text(state),
+        "dots": dots(state),
+        "update": session.update,
+        "updates": session.updates,
+        "returns": list(session.returns),
+        "successes": list(session.successes),
+        "before": summary(session.before_successes, session.before_returns),
+        "after": summary(session.after_successes, session.after_returns),
+        "decision": session.decision,
+        "decision_text": decision_text(session),
+        "message": session.message,
+        "allowed": sorted(allowed(state)),
+        "guard": {"state": state.guard.state, "words": guard_words(state)},
+        "links": [_link(link) for link in state.links],
+    }
+
+
+def explain(state: PanelState) -> Words:
+    """Say what happens now and what a person must do, the most pressing thing first."""
+    session = state.session
+    if state.guard.state == "FAULT":
+        why = (state.guard.reason or "no reason given").rstrip(".")
+        return Words("Arm stopped", f"{why}. Make the work area safe, then press Release stop. "
+                     "The arm holds until you resume.", "stop")
+    lost = _link_named(state, "adaptation")
+    if lost is not None and lost.silent:
+        return Words("Adaptation is silent", lost.hint or "Nothing heard from the adaptation node.", "warn")
+    arm = _link_named(state, "arm")
+    if arm is not None and arm.silent:
+        return Words("Arm is silent", arm.hint or "Nothing heard from the arm.", "warn")
+    if session.paused:
+        return Words("Paused", session.message or "The arm holds. Press Resume to go on.", "warn")
+    if state.guard.state == "HOLD" and state.guard.reason and session.phase in ("collecting", "evaluating"):
+        return Words("The arm holds", state.guard.reason, "warn")
+    return _phase_words(state)
+
+
+def _phase_words(state: PanelState) -> Words:
+    session = state.session
+    what = f"episode {session.episode}"
+    table = {
+        "idle": Words("Ready", "Choose a task and press Start.", "idle"),
+        "awaiting_reset": Words("Put the block back", "Place the block on its mark, take your hands out of the work "
+                                "area, then press Block is back.", "ask"),
+        "collecting": Words(_collecting(session), "The arm is moving. Keep clear.", "run"),
+        "evaluating": Words(_collecting(session), "The arm is moving. Keep clear.", "run"),
+        "awaiting_label": Words("Did it work?", f"Judge {what}: press Success or Fail.", "ask"),
+        "adapting": Words("Learning", "The policy is being updated from the rewards. The arm holds.", "run"),
+        "done": Words("Done", decision_text(session), "good"),
+        "rolled_back": Words("Rolled back", decision_text(session), "warn"),
+        "stopped": Words("Session ended", "Finished episodes are saved. Press Start for a new session.", "warn"),
+    }
+    words = table[session.phase]
+    detail = session.message if session.phase != "idle" else ""
+    if not detail or detail in words.instruction:
+        return words
+    keep = session.phase in ("awaiting_reset", "awaiting_label")  # what to press must stay readable
+    return Words(words.headline, f"{words.instruction} {detail}" if keep else detail, words.tone)
+
+
+def _collecting(session: SessionStatus) -> str:
+    return {"before": "Testing the old policy", "adapt": "Exploring", "after": "Testing the adapted policy"}[session.stage]
+
+
+def allowed(state: PanelState) -> frozenset[str]:
+    """Return the commands that make sense now. `arm/stop` always does."""
+    session, actions = state.session, {"arm/stop"}
+    if state.guard.state == "FAULT":
+        actions.add("arm/reset_fault")
+    link = _link_named(state, "adaptation")
+    if link is not None and link.silent:
+        return frozenset(actions)
+    if session.phase in ACTIVE:
+        actions.add("stop")
+        if not session.paused:
+            actions.add("pause")
+        elif state.guard.state != "FAULT":
+            actions.add("resume")
+    elif state.guard.state != "FAULT":
+        actions.add("start")
+    if not session.paused:
+        actions |= {"awaiting_label": {"label"}, "awaiting_reset": {"reset_done"}}.get(session.phase, set())
+    if session.phase in FINISHED and session.decision:
+        actions.add("roll_back" if session.decision == "accepted" else "accept")
+    return frozenset(actions)
+
+
+def total_episodes(state: PanelState) -> int:
+    """Episodes of the running stage."""
+    return state.session.episodes if state.session.stage == "adapt" else state.evaluation_episodes
+
+
+def progress(state: PanelState) -> float:
+    """Share of the whole session that is over, 0 to 1."""
+    s = state.session
+    if s.phase in FINISHED:
+        return 1.0
+    whole = s.updates * s.episodes + 2 * state.evaluation_episodes
+    over = len(s.before_successes) + len(s.successes) + len(s.after_successes)
+    part = s.step / s.horizon if s.phase in ("collecting", "evaluating") and s.horizon else 0.0
+    return min(1.0, (over + part) / whole) if whole else 0.0
+
+
+def progress_text(state: PanelState) -> str:
+    """Such as "Episode 7 of 20, adaptation"."""
+    s = state.session
+    if s.phase not in ACTIVE:
+        return {"idle": "No session yet", "stopped": "Ended by a person"}.get(s.phase, "Session complete")
+    if s.phase == "adapting":
+        return f"Update {min(s.update + 1, s.updates)} of {s.updates}"
+    return f"Episode {s.episode} of {total_episodes(state)}, {STAGE_WORDS[s.stage]}"
+
+
+def dots(state: PanelState) -> list[str]:
+    """One word per episode of the running stage: success, fail, now or todo."""
+    s, total = state.session, total_episodes(state)
+    if s.phase == "idle":
+        return ["todo"] * total
+    over = {"before": s.before_successes, "adapt": _current_batch(s), "after": s.after_successes}[s.stage]
+    words = ["success" if success else "fail" for success in over][:total]
+    if s.phase in ACTIVE and s.phase != "adapting" and len(words) < total:
+        words.append("now")
+    return words + ["todo"] * (total - len(words))
+
+
+def _current_batch(session: SessionStatus) -> Sequence[bool]:
+    """The episodes since the last update; the whole last batch while the update runs."""
+    full, rest = divmod(len(session.successes), max(1, session.episodes))
+    if rest == 0 and full and session.phase in ("adapting", "stopped"):
+        full -= 1
+    return session.successes[full * session.episodes :]
+
+
+def decision_text(session: SessionStatus) -> str:
+    """What the comparison of after with before led to."""
+    if session.decision == "accepted":
+        return "The adapted policy is kept."
+    if session.decision == "rolled_back":
+        return "The adapted policy was no better: the policy from before is back."
+    return "Kept or rolled back once both sides are tested."
+
+
+def guard_words(state: PanelState) -> str:
+    """The guard in one line."""
+    guard = state.guard
+    if guard.reason:
+        return f"Guard {guard.state}: {guard.reason}"
+    limited = f", limited by {', '.join(guard.limits)}" if guard.limits else ""
+    return {"IDLE": "Guard: arm at rest", "MOVING": "Guard: arm moves"}.get(guard.state, f"Guard: {guard.state}") + limited
+
+
+def summary(successes: Sequence[bool], returns: Sequence[float]) -> dict[str, Any]:
+    """Successes, count, 95 % Wilson interval and mean return of one side of the comparison."""
+    n, k = len(successes), sum(successes)
+    low, high = wilson(k, n)
+    mean = sum(returns) / len(returns) if returns else None
+    return {"successes": k, "count": n, "low": low, "high": high, "mean_return": mean}
+
+
+def wilson(successes: int, count: int, z: float = 1.959964) -> tuple[float, float]:
+    """95 % interval of a success rate (Wilson 1927); (0, 1) when nothing was tried."""
+    if count == 0:
+        return 0.0, 1.0
+    rate, spread = successes / count, z * z / count
+    centre = (rate + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(rate * (1 - rate) / count + spread / (4 * count))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _link(link: Link) -> dict[str, Any]:
+    age = None if link.age_s is None else round(link.age_s, 1)
+    return {"name": link.name, "age_s": age, "silent": link.silent, "hint": link.hint}
+
+
+def _link_named(state: PanelState, name: str) -> Link | None:
+    return next((link for link in state.links if link.name == name), None)
