@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from gmps_robot import config
@@ -100,8 +101,11 @@ class PrivilegedProblem:
 
     def state(self, scene: SceneState, applied: FloatArray) -> Float32Array:
         """Pack worlds into states (n, S)."""
-        parts = [scene.tip, scene.object_pose, self.family.policy_action(applied)]
-        return np.concatenate(parts, axis=-1).astype(np.float32)
+        return self.pack(scene, self.family.policy_action(applied))
+
+    def pack(self, scene: SceneState, last_action: NDArray[np.floating]) -> Float32Array:
+        """Pack scenes (...) and the actions (..., A) applied before them into states (..., S)."""
+        return np.concatenate([scene.tip, scene.object_pose, last_action], axis=-1).astype(np.float32)
 
     def features(self, states: Float32Array, contexts: Float32Array) -> Float32Array:
         """See `Problem.features`."""

@@ -74,6 +74,8 @@ class Episodes:
 class Replay:
     """A growing store of episodes. Demonstrations are kept for good and sampled on their own."""
 
+    ARRAYS = ("states", "actions", "contexts")  # what a checkpoint keeps, up to `size`
+
     def __init__(self, problem: Problem, capacity: int) -> None:
         """Room for `capacity` episodes; after that the oldest collected ones are overwritten."""
         horizon = problem.horizon
@@ -102,7 +104,7 @@ class Replay:
         """
         count = len(episodes.contexts)
         if self.added:
-            raise ConfigError("demonstrations must be added before collected episodes")
+            raise ConfigError("demonstrations must be added before any collected episode")
         if self.demos + count >= len(self.contexts):
             raise ConfigError(f"{count} demonstrations leave no room in a store of {len(self.contexts)} episodes")
         self._write(np.arange(self.demos, self.demos + count), episodes)

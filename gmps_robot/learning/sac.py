@@ -12,6 +12,7 @@ so every target bootstraps.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from dataclasses import dataclass
@@ -198,8 +199,8 @@ def snapshot(learner: Learner) -> dict[str, Any]:
         "actor": _copy(learner.actor), "critics": _copy(learner.critics),
         "target_critics": _copy(learner.target_critics), "average_actor": _copy(learner.average_actor),
         "log_temperature": learner.log_temperature.detach().clone(), "updates": learner.updates,
-        "actor_optimizer": learner.actor_optimizer.state_dict(),
-        "critic_optimizer": learner.critic_optimizer.state_dict(),
+        "actor_optimizer": copy.deepcopy(learner.actor_optimizer.state_dict()),
+        "critic_optimizer": copy.deepcopy(learner.critic_optimizer.state_dict()),
     }  # fmt: skip
 
 
@@ -218,8 +219,8 @@ def restore(learner: Learner, saved: dict[str, Any]) -> None:
                 weight.copy_(saved[name][key])
     with torch.no_grad():
         learner.log_temperature.copy_(saved["log_temperature"])
-    learner.actor_optimizer.load_state_dict(saved["actor_optimizer"])
-    learner.critic_optimizer.load_state_dict(saved["critic_optimizer"])
+    learner.actor_optimizer.load_state_dict(copy.deepcopy(saved["actor_optimizer"]))
+    learner.critic_optimizer.load_state_dict(copy.deepcopy(saved["critic_optimizer"]))
     learner.updates = int(saved["updates"])
 
 

@@ -22,7 +22,7 @@ from gmps_robot.learning.statistics import (
     ("successes", "trials", "low", "high"),
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
-def test_wilson_interval_equals_the_table_of_newcombe_1998(successes: int, trials: int, low: float, high: float) -> None:
+def test_wilson_interval_equals_newcombes_table(successes: int, trials: int, low: float, high: float) -> None:
     interval = wilson_interval(successes, trials)
     assert interval.value == successes / trials
     assert interval.low == pytest.approx(low, abs=5e-5)
