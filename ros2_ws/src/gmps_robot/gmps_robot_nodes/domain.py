@@ -1,0 +1,50 @@
+"""How the nodes of one stack find each other and nobody else: DDS domain, discovery range, transport profile."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+PROFILE = Path(__file__).resolve().parent.parent / "config" / "fastdds.xml"
+DOMAINS = range(1, 102)  # above 101 the ports of a domain meet those that the system hands out
+_PORT_BASE, _PORTS_PER_DOMAIN = 7400, 250
+
+
+def environment(current: Mapping[str, str], free: Callable[[int], bool]) -> dict[str, str]:
+    """Return `current` with what the nodes need; whatever the user has set stays as it is.
+
+    `free` says whether a domain is unused; the first free one from a start that differs per user is taken.
+    """
+    needed = {
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(PROFILE),
+        "OMP_NUM_THREADS": "1",  # one torch thread per process
+        "PYTHONUNBUFFERED": "1",
+        "RCUTILS_COLORIZED_OUTPUT": "0",
+    }
+    if "ROS_DOMAIN_ID" not in current:
+        start = sum(current.get("USER", "").encode())
+        needed["ROS_DOMAIN_ID"] = str(first_free(_from(start), free))
+    return {**needed, **current}
+
+
+def first_free(domains: Iterable[int], free: Callable[[int], bool]) -> int:
+    """Return the first domain that is free; when none is, the first."""
+    candidates = list(domains)
+    return next((domain for domain in candidates if free(domain)), candidates[0])
+
+
+def is_free(domain: int) -> bool:
+    """Whether no process of this machine listens for discovery in `domain`."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("", _PORT_BASE + _PORTS_PER_DOMAIN * domain))
+        except OSError:
+            return False
+    return True
+
+
+def _from(start: int) -> list[int]:
+    count = len(DOMAINS)
+    return [DOMAINS[(start + i) % count] for i in range(count)]

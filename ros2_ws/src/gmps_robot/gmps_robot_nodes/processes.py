@@ -1,0 +1,114 @@
+"""Child processes of the supervisor: started together, heard together, ended together."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_SHARED_MEMORY = Path("/dev/shm")  # where Fast DDS keeps its segments
+_LIBC = ctypes.CDLL(None)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process that is over. A negative code is the signal that ended it."""
+
+    name: str
+    code: int
+
+
+class Processes:
+    """Runs commands and passes on each line that they write, as (name, line)."""
+
+    def __init__(self, on_line: Callable[[str, str], None]) -> None:
+        self._on_line = on_line
+        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._readers: list[threading.Thread] = []
+        self._killed = False
+
+    def start(self, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> None:
+        """Start every command, in a session of its own: Ctrl-C reaches only this process, which ends them in order."""
+        for name, command in commands.items():
+            self._running[name] = subprocess.Popen(
+                command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1,
+                errors="replace", start_new_session=True, preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread yet
+            )  # fmt: skip
+        for name, process in self._running.items():
+            reader = threading.Thread(target=self._read, args=(name, process), name=f"read-{name}", daemon=True)
+            reader.start()
+            self._readers.append(reader)
+
+    def ended(self) -> Ended | None:
+        """Return the first process that is over, if any."""
+        for name, process in self._running.items():
+            code = process.poll()
+            if code is not None:
+                return Ended(name, code)
+        return None
+
+    def end(self, patience: float = 8.0) -> None:
+        """Ask all to end (SIGINT), kill those that do not within `patience` [s], and clean what they leave behind."""
+        alive = [p for p in self._running.values() if p.poll() is None]
+        for process in alive:
+            process.send_signal(signal.SIGINT)
+        end = time.monotonic() + patience
+        for process in alive:
+            try:
+                process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                self._killed = True
+        for reader in self._readers:
+            reader.join(1.0)
+        if self._killed or any(p.returncode < 0 for p in self._running.values()):
+            sweep_shared_memory()
+
+    def _read(self, name: str, process: subprocess.Popen[str]) -> None:
+        if process.stdout is None:
+            return
+        with process.stdout:
+            for line in process.stdout:
+                self._on_line(name, line.rstrip())
+
+
+def sweep_shared_memory(older_than: float = 5.0) -> int:
+    """Remove Fast DDS segments that no process maps and that are `older_than` [s]; return how many.
+
+    A killed process leaves its segment behind, 16 MiB each.
+    """
+    mapped = _mapped()
+    limit = time.time() - older_than
+    removed = 0
+    for path in _SHARED_MEMORY.glob("*fastrtps_*"):
+        try:
+            if path.name not in mapped and path.stat().st_mtime < limit:
+                path.unlink()
+                removed += 1
+        except (FileNotFoundError, PermissionError):
+            continue  # gone by itself, or another user's
+    return removed
+
+
+def _mapped() -> set[str]:
+    """Names of the Fast DDS segments that some process has in its memory."""
+    names: set[str] = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            text = maps.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue  # ended meanwhile, or another user's
+        names.update(line.rpartition("/")[2] for line in text.splitlines() if "fastrtps_" in line)
+    return names
+
+
+def _die_with_parent() -> None:
+    """In the child: have the kernel send SIGINT when the supervisor is gone, however it went."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

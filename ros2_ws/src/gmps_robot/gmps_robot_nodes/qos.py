@@ -1,0 +1,30 @@
+"""Quality of service of every topic, by what it carries."""
+
+from __future__ import annotations
+
+from rclpy.duration import Duration
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+COMMAND_LIFESPAN = 0.15  # an older command must not reach the arm [s]; the guard's own limit says the same
+
+CAMERA = QoSProfile(reliability=ReliabilityPolicy.BEST_EFFORT, history=HistoryPolicy.KEEP_LAST, depth=1)
+"""Only the newest picture counts."""
+
+STATE = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=10)
+"""What the arm measures, and what the scene looks like."""
+
+COMMAND = QoSProfile(
+    reliability=ReliabilityPolicy.RELIABLE,
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+    lifespan=Duration(seconds=COMMAND_LIFESPAN),
+)
+"""Requests to move: the newest, and never an old one."""
+
+STATUS = QoSProfile(
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+)
+"""What a late joiner must know at once."""

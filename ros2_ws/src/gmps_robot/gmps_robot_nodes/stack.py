@@ -1,0 +1,184 @@
+"""What the stack is made of: the launch arguments and the nodes, as data.
+
+`launch/adapt.launch.py` and `bringup.py` are both made from this one list, so they cannot drift apart. Standard library
+only: a sourced ROS 2 imports this file with its own Python, which need not have anything else of the project.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+Value = str | int | bool
+
+MISSING_ROBOTS = {
+    "sawyer": "the driver of the real arm is not part of this version",
+    "emulator": "the emulator of the real arm's interface is not part of this version",
+}
+
+
+class ArgumentError(ValueError):
+    """A launch argument is unknown or wrong; the message names it, its value and the valid choices."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One launch argument, `name:=value`. `low` and `high` bound whole numbers, both included."""
+
+    name: str
+    default: str
+    description: str
+    choices: tuple[str, ...] = ()
+    low: int | None = None
+    high: int | None = None
+
+    def read(self, text: str) -> Value:
+        """Return `text` as the argument's type: bool for true|false, int where there are bounds, else str.
+
+        Raises:
+            ArgumentError: not one of the choices, not a number, or out of bounds.
+        """
+        if self.choices and text not in self.choices:
+            raise ArgumentError(f"{self.name}:={text}{_nearest(text, self.choices)}")
+        if self.choices == BOOLEAN:
+            return text == "true"
+        if self.low is None or self.high is None:
+            return text
+        try:
+            number = int(text)
+        except ValueError as error:
+            raise ArgumentError(f"{self.name}:={text}: expected a whole number, {self.low} to {self.high}") from error
+        if not self.low <= number <= self.high:
+            raise ArgumentError(f"{self.name}:={text}: valid: {self.low} to {self.high}")
+        return number
+
+
+@dataclass(frozen=True)
+class NodeDescription:
+    """One node. Its executable in the ROS package, its node name and its Python module `<name>_node` share `name`."""
+
+    name: str
+    parameters: tuple[str, ...]  # arguments that are handed on as parameters of the same name
+    remappings: tuple[tuple[str, str], ...] = ()
+    condition: str = ""  # true|false argument that decides whether it runs; empty: always
+    ends_stack: bool = False  # its end is the end of the work; the end of any other node is a failure
+
+    @property
+    def module(self) -> str:
+        """The module to run with `python -m`."""
+        return f"gmps_robot_nodes.{self.name}_node"
+
+
+@dataclass(frozen=True)
+class NodeStart:
+    """A node with its parameters resolved, ready to be started."""
+
+    node: NodeDescription
+    parameters: Mapping[str, Value]
+
+
+BOOLEAN = ("true", "false")
+SPEEDS = ("realtime", "max")
+
+ARGUMENTS = (
+    Argument("robot", "twin", "Which arm: the simulated twin or the real one.", ("twin", "sawyer", "emulator")),
+    Argument("task", "0", "Which task of the split, by number; the first of several goals.", (), 0, 999),
+    Argument("split", "test", "Where tasks come from; the policy was trained on none but `train`.",
+             ("train", "val", "test", "ood")),
+    Argument("goals", "1", "How many tasks to adapt to, one after the other.", (), 1, 1000),
+    Argument("episodes", "20", "Episodes before each update.", (), 2, 200),
+    Argument("updates", "1", "Policy-gradient updates.", (), 1, 20),
+    Argument("reward", "twin", "Who judges an episode: the twin, a person at the panel, or a marker tracker.",
+             ("twin", "human", "marker")),
+    Argument("speed", "realtime", "Pace of the twin; `max` runs it in lock-step and publishes /clock.", SPEEDS),
+    Argument("checkpoint", "push-vision", "Name of a shipped checkpoint, or a directory."),
+    Argument("seed", "0", "Seed of the task list, the exploration and the start of the block.", (), 0, 2**31 - 1),
+    Argument("out", "runs/adapt", "Where results go, in a directory per run."),
+    Argument("json", "", "File for the numbers of every goal; empty: goals.json beside the other results."),
+    Argument("panel", "true", "Whether to serve the web panel.", BOOLEAN),
+    Argument("panel_port", "8080", "Port of the web panel on this machine; 0 takes any free one.", (), 0, 65535),
+    Argument("stay", "false", "Keep everything running after the last goal.", BOOLEAN),
+    Argument("record", "false", "Record every episode as MCAP.", BOOLEAN),
+)
+
+NODES = (
+    NodeDescription("twin", ("speed", "seed")),
+    NodeDescription("adapt", ("checkpoint", "out", "use_sim_time")),
+    NodeDescription("panel", ("panel_port", "reward", "seed"), condition="panel"),
+    NodeDescription(
+        "conductor",
+        ("task", "split", "goals", "episodes", "updates", "reward", "seed", "out", "json", "stay"),
+        ends_stack=True,
+    ),
+)
+
+
+def defaults() -> dict[str, str]:
+    """Return every argument with its default, as text."""
+    return {argument.name: argument.default for argument in ARGUMENTS}
+
+
+def parse(words: Sequence[str]) -> dict[str, str]:
+    """Read `name:=value` words; what is not named takes its default.
+
+    Raises:
+        ArgumentError: a word has no `:=`, or no argument has that name.
+    """
+    values = defaults()
+    for word in words:
+        name, separator, value = word.partition(":=")
+        if not separator:
+            raise ArgumentError(f"{word!r} is not of the form name:=value; names: {', '.join(values)}")
+        if name not in values:
+            raise ArgumentError(f"unknown launch argument {name!r}{_nearest(name, values)}")
+        values[name] = value
+    return values
+
+
+def check_names(words: Iterable[str]) -> None:
+    """Refuse a misspelt argument among the `name:=value` words given to `ros2 launch`, which would ignore it silently.
+
+    A name that resembles none of ours is left alone: it may belong to a launch file that includes this one.
+
+    Raises:
+        ArgumentError: a name is nearly, but not quite, one of ours.
+    """
+    known = tuple(defaults())
+    for word in words:
+        name, separator, _ = word.partition(":=")
+        if separator and name not in known and difflib.get_close_matches(name, known, n=1):
+            raise ArgumentError(f"unknown launch argument {name!r}{_nearest(name, known)}")
+
+
+def resolve(values: Mapping[str, str]) -> tuple[NodeStart, ...]:
+    """Return the nodes that run for `values` (as from `parse`), each with its parameters.
+
+    Raises:
+        ArgumentError: a value is not valid, or asks for what this version does not have.
+    """
+    settings: dict[str, Value] = {argument.name: argument.read(values[argument.name]) for argument in ARGUMENTS}
+    _check_parts(settings)
+    settings["use_sim_time"] = settings["speed"] == "max"
+    return tuple(
+        NodeStart(node, {name: settings[name] for name in node.parameters})
+        for node in NODES
+        if not node.condition or settings[node.condition]
+    )
+
+
+def _check_parts(settings: Mapping[str, Value]) -> None:
+    robot = str(settings["robot"])
+    if robot in MISSING_ROBOTS:
+        raise ArgumentError(f"robot:={robot}: {MISSING_ROBOTS[robot]}; valid now: twin")
+    if settings["reward"] == "marker":
+        raise ArgumentError("reward:=marker: the marker tracker is not part of this version; valid now: twin, human")
+    if settings["record"]:
+        raise ArgumentError("record:=true: the episode recorder is not part of this version; valid now: false")
+
+
+def _nearest(name: str, choices: Iterable[str]) -> str:
+    known = sorted(choices)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ";"
+    return f"{hint} valid: {', '.join(known)}"
