@@ -9,6 +9,7 @@ from gmps_robot.panel.bridge import PanelState
 
 INK, GRID = "#a8b3c1", "#2a313b"
 SUCCESS, FAIL = "#3ecf7a", "#ff7b72"
+CROSS = "path://M0,2 L2,0 L6,4 L10,0 L12,2 L8,6 L12,10 L10,12 L6,8 L2,12 L0,10 L4,6 Z"
 STAGES = (("before", "Before", "#93a1b3"), ("adapt", "Adaptation", "#6cb2ff"), ("after", "After", "#c9a2ff"))
 
 
@@ -41,7 +42,8 @@ def options(points: Points) -> dict[str, Any]:
     counts = {"before": evaluation, "adapt": adapt, "after": evaluation}
     starts = {"before": 0, "adapt": evaluation, "after": evaluation + adapt}
     series = [
-        _series(stage, word, colour, starts[stage], counts[stage], getattr(points, stage)) for stage, word, colour in STAGES
+        _series(stage, word, colour, starts[stage], counts[stage], getattr(points, stage))
+        for stage, word, colour in STAGES
     ]
     updates = [{"xAxis": evaluation + points.episodes * (i + 1) - 0.5} for i in range(points.updates)]
     series[1]["markLine"] = {
@@ -63,10 +65,11 @@ def _episode_axis(counts: dict[str, int]) -> dict[str, Any]:
     """Episodes are numbered from 1 in each stage; a long stage shows only some of its numbers."""
     names = [_shown_number(i + 1, count) for count in counts.values() for i in range(count)]
     return {
-        "type": "value", "min": -0.5, "max": len(names) - 0.5, "interval": 1, "splitLine": {"show": False},
+        "type": "value", "min": -0.5, "max": len(names) - 0.5, "splitLine": {"show": False},
+        "interval": 0.5,  # ticks start at the edge; every second one is an episode
         "axisLine": {"onZero": False, "lineStyle": {"color": GRID}}, "axisTick": {"show": False},
         # A key that begins with a colon is JavaScript; the names are digits of ours.
-        "axisLabel": {"color": INK, "fontSize": 12, "hideOverlap": True, ":formatter": f"v => ({names!r})[v] ?? ''"},
+        "axisLabel": {"color": INK, "fontSize": 12, ":formatter": f"v => ({names!r})[v] ?? ''"},
     }
 
 
@@ -106,7 +109,7 @@ def _point(word: str, x: int, episode: int, value: float, success: bool) -> dict
     return {
         "value": [x, round(value, 4)],
         "name": f"{word}, episode {episode}: {outcome}, return {value:.2f}",
-        "symbol": "circle" if success else "path://M0,2 L2,0 L6,4 L10,0 L12,2 L8,6 L12,10 L10,12 L6,8 L2,12 L0,10 L4,6 Z",
+        "symbol": "circle" if success else CROSS,
         "symbolSize": 11,
         "itemStyle": {"color": SUCCESS if success else FAIL},
     }

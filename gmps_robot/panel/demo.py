@@ -158,11 +158,12 @@ class FakeBridge:
                 self._enter("awaiting_label")
             elif step >= session.horizon:
                 success = bool(self._rng.random() < self._skill())
-                self._finish_episode(success, float(self._rng.uniform(0.75, 1.0) if success else self._rng.uniform(0, 0.5)))
+                low, high = (0.75, 1.0) if success else (0.0, 0.5)
+                self._finish_episode(success, float(self._rng.uniform(low, high)))
         elif session.phase == "adapting" and now - self._since > ADAPT_SECONDS:
             update = session.update + 1
-            stage = "after" if update == session.updates else "adapt"
-            self._session = replace(session, update=update, stage=stage, episode=0)
+            last = update == session.updates
+            self._session = replace(session, update=update, stage="after" if last else "adapt", episode=0)
             self._next_episode()
 
     def _finish_episode(self, success: bool, value: float) -> None:

@@ -35,7 +35,7 @@ def draw(share: float, skill: float, now: float) -> bytes:
 
 
 def _point(at: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[int, int]:
-    return int(round(float(at[0]))), int(round(float(at[1])))
+    return round(float(at[0])), round(float(at[1]))
 
 
 def _box(

@@ -106,7 +106,8 @@ def _now() -> None:
         with box("div", "progress-row"):
             text("span", "progress-text", "")
             text("ol", "dots", "", 'aria-label="Episodes of this stage"')
-        text("div", "progress", "<div></div>", 'role="progressbar" aria-label="Session" aria-valuemin="0" aria-valuemax="100"')
+        text("div", "progress", "<div></div>",
+             'role="progressbar" aria-label="Session" aria-valuemin="0" aria-valuemax="100"')
 
 
 def _chart(bridge: PanelBridge) -> None:

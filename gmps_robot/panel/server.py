@@ -28,8 +28,8 @@ class PanelServer:
         self.port: int = port
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=2, ws_ping_interval=5.0,
-            ws_ping_timeout=10.0, ws_max_size=64 * 1024,
+            app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=2,
+            ws_ping_interval=5.0, ws_ping_timeout=10.0, ws_max_size=64 * 1024,
         )
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None

@@ -34,8 +34,8 @@ class PanelSettings:
     def __post_init__(self) -> None:
         if not is_loopback(self.host):
             raise ConfigError(
-                f"panel host = {self.host!r}: the panel has no login in this version, so it only listens on this machine; "
-                "valid: 127.0.0.1, ::1, localhost. From another computer: ssh -L 8080:127.0.0.1:8080 <this machine>"
+                f"panel host = {self.host!r}: the panel has no login in this version, so it listens on this machine "
+                "only; valid: 127.0.0.1, ::1, localhost. From another computer: ssh -L 8080:127.0.0.1:8080 <machine>"
             )
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"panel port = {self.port}: expected 0 (any free port) to 65535")

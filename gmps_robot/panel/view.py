@@ -102,7 +102,8 @@ def _phase_words(state: PanelState) -> Words:
 
 
 def _collecting(session: SessionStatus) -> str:
-    return {"before": "Testing the old policy", "adapt": "Exploring", "after": "Testing the adapted policy"}[session.stage]
+    words = {"before": "Testing the old policy", "adapt": "Exploring", "after": "Testing the adapted policy"}
+    return words[session.stage]
 
 
 def allowed(state: PanelState) -> frozenset[str]:
@@ -189,7 +190,8 @@ def guard_words(state: PanelState) -> str:
     if guard.reason:
         return f"Guard {guard.state}: {guard.reason}"
     limited = f", limited by {', '.join(guard.limits)}" if guard.limits else ""
-    return {"IDLE": "Guard: arm at rest", "MOVING": "Guard: arm moves"}.get(guard.state, f"Guard: {guard.state}") + limited
+    words = {"IDLE": "Guard: arm at rest", "MOVING": "Guard: arm moves"}
+    return words.get(guard.state, f"Guard: {guard.state}") + limited
 
 
 def summary(successes: Sequence[bool], returns: Sequence[float]) -> dict[str, Any]:
