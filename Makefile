@@ -11,7 +11,7 @@ PY := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps
 TORCH ?= auto
 ARGS ?=
-PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
 MSGS := $(shell find ros2_ws/src/gmps_msgs -type f -not -name '*.md')
 # Read by tests and benchmarks: one thread per process, nodes seen by this machine alone.
 export OMP_NUM_THREADS ?= 1
