@@ -1,0 +1,1 @@
+"""MuJoCo lives here and only here: scenes, the batch simulator, the twin and their renderers."""

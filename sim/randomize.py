@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import mujoco as mj
 import numpy as np
 from mujoco.batch import Batch
+from numpy.typing import NDArray
 
 from gmps_robot.errors import ConfigError, nearest
 from gmps_robot.types import FloatArray
@@ -67,6 +68,11 @@ class WorldVariation:
             batch.expand("body_inertia")[:, object_body] *= self.mass_scale[:, None]
             batch.set_const()
 
+    def object_offsets(self, seeds: Sequence[int], worlds: NDArray[np.int64]) -> FloatArray:
+        """Draw where the objects of `worlds` (k,) start, (k, 2) [m]; a world's draw depends on its own seed alone."""
+        draws = [np.random.default_rng(np.random.SeedSequence(seed)).uniform(-1.0, 1.0, 2) for seed in seeds]
+        return np.array(draws).reshape(-1, 2) * self.block_jitter[worlds, None]
+
     def camera_poses(self, camera: Camera) -> tuple[FloatArray, FloatArray]:
         """Positions (c, 3) and rotations (c, 3, 3) of the worlds' cameras; c is 1 where they all agree, else n."""
         moves = np.concatenate([self.camera_translation, self.camera_rotation], axis=1)
@@ -117,3 +123,24 @@ def _rows(name: str, value: Value, n: int) -> FloatArray:
 
 def _id(batch: Batch, kind: str, name: str = "object") -> int:
     return int(getattr(batch.get_model(0), kind)(name).id)
+
+
+def parse_variation(text: str) -> Variation:
+    """Read `name=value` pairs separated by semicolons, such as "friction_scale=0.5;camera_translation=0.02,0,0".
+
+    Raises:
+        ConfigError: an unknown name, a missing value, or a wrong count of numbers.
+    """
+    values: dict[str, Value] = {}
+    for pair in text.split(";"):
+        name, equals, numbers = pair.strip().partition("=")
+        if name not in VALUE_SIZES:
+            raise ConfigError(f"unknown variation {name!r}{nearest(name, VALUE_SIZES)}")
+        try:
+            parsed = tuple(float(number) for number in numbers.split(","))
+        except ValueError as error:
+            raise ConfigError(f"variation {name}: {numbers!r} is not a list of numbers") from error
+        if not equals or len(parsed) != VALUE_SIZES[name]:
+            raise ConfigError(f"variation {name} takes {VALUE_SIZES[name]} numbers, got {numbers!r}")
+        values[name] = parsed if VALUE_SIZES[name] > 1 else parsed[0]
+    return replace(Variation(), **values)

@@ -17,7 +17,7 @@ _DARK, _RED = (0.25, 0.25, 0.25, 1.0), (0.5, 0.1, 0.1, 1.0)
 
 
 def add_sawyer(spec: mj.MjSpec) -> None:
-    """Add arm, hand, fingers and their position servos to `spec`. Actuators: seven joints, then left and right finger."""
+    """Add arm, hand, fingers and their position servos to `spec`; actuators are the joints, then left, right finger."""
     model = sawyer_model()
     parent = spec.worldbody.add_body(name="base")
     pedestal = parent.add_geom(type=mj.mjtGeom.mjGEOM_CYLINDER, size=(0.08, 0.04, 0), pos=(0, 0, 0.04), rgba=_RED)
@@ -35,6 +35,11 @@ def finger_position(gripper: FloatArray) -> FloatArray:
     """Return the slides (n,) of each finger [m] for gripper commands (n,) from -1 (closed) to 1 (open)."""
     closed, opened = sawyer_model().gripper.finger_range
     return closed + (opened - closed) * 0.5 * (gripper + 1.0)
+
+
+def pad_opening(fingers: FloatArray) -> float:
+    """Return the opening between the pads [m] for the slides (2,) of the fingers [m]."""
+    return 2.0 * sawyer_model().gripper.finger_offset + float(fingers.sum())
 
 
 def _add_link(parent: mj.MjsBody, index: int, link: Link, servo: Servo) -> mj.MjsBody:
@@ -78,8 +83,8 @@ def _add_finger(hand: mj.MjsBody, name: str, side: int, gripper: Gripper) -> Non
     )
     finger.explicitinertial = True
     finger.add_joint(
-        name=f"{name}_finger", type=mj.mjtJoint.mjJNT_SLIDE, axis=(0, side, 0), range=gripper.finger_range, limited=True,
-        damping=20.0, armature=0.3,
+        name=f"{name}_finger", type=mj.mjtJoint.mjJNT_SLIDE, axis=(0, side, 0), range=gripper.finger_range,
+        limited=True, damping=20.0, armature=0.3,
     )
     finger.add_geom(
         name=f"{name}_pad", type=mj.mjtGeom.mjGEOM_BOX, size=(0.008, 0.006, 0.03), pos=(0, side * 0.006, -0.025),

@@ -1,9 +1,10 @@
-"""VecSim: many worlds of one task family in lock-step, behind the same limits as the robot. No reward, no auto-reset."""
+"""VecSim: many worlds of one task family in lock-step, behind the robot's limits. No reward, no auto-reset."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from gmps_robot.types import FloatArray, ImageArray, SceneState
 from sim.randomize import Variation
 from sim.render.camera import Camera
 from sim.render.choose import policy_renderer
-from sim.worlds import WorldIds, Worlds
+from sim.worlds import Worlds
 
 
 class VecSim:
@@ -54,7 +55,8 @@ class VecSim:
         self.camera = camera
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         if camera is not None:
-            self._shape_positions, self._shape_rotations = self._worlds.bind("geom_xpos"), self._worlds.bind("geom_xmat")
+            self._shape_positions = self._worlds.bind("geom_xpos")
+            self._shape_rotations = self._worlds.bind("geom_xmat")
             self._renderer = policy_renderer(
                 renderer, self._worlds.model, camera, *self._variation.camera_poses(camera)
             )
@@ -74,9 +76,9 @@ class VecSim:
         drawn = chosen.tolist() if seeds is None else [int(seed) for seed in seeds]
         if len(drawn) != len(chosen):
             raise ConfigError(f"{len(drawn)} seeds for {len(chosen)} worlds: one seed per world that is reset")
-        if len(chosen) and not (0 <= chosen.min() and chosen.max() < self.n):
+        if len(chosen) and (chosen.min() < 0 or chosen.max() >= self.n):
             raise ConfigError(f"worlds = {chosen.tolist()}: valid are 0 to {self.n - 1}")
-        self._worlds.reset(self._jitter(chosen, drawn), chosen)
+        self._worlds.reset(self._variation.object_offsets(drawn, chosen), chosen)
         self._velocity[chosen], self._applied[chosen] = 0.0, 0.0
         return self.scene()
 
@@ -105,6 +107,11 @@ class VecSim:
         return SceneState(worlds.tip + self._variation.tip_offset, worlds.object_pose, worlds.time)
 
     @property
+    def renderer(self) -> str:
+        """Name of the renderer that draws `images`."""
+        return "none (no camera)" if self.camera is None else self._renderer.name
+
+    @property
     def applied(self) -> FloatArray:
         """(n, 4) what the limits let through of the last action, in action units."""
         return self._applied.copy()
@@ -127,7 +134,7 @@ class VecSim:
             self._draw(images, 0, self.n)
         else:
             edges = np.linspace(0, self.n, self._threads + 1).astype(int).tolist()
-            jobs = [self._pool.submit(self._draw, images, a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+            jobs = [self._pool.submit(self._draw, images, a, b) for a, b in pairwise(edges)]
             for job in jobs:
                 job.result()
         return images
@@ -137,11 +144,6 @@ class VecSim:
         self._renderer.render(
             self._shape_positions[part], self._shape_rotations[part], images[part], first=start
         )
-
-    def _jitter(self, worlds: WorldIds, seeds: list[int]) -> FloatArray:
-        """Block offsets (k, 2) [m]; a world's draw depends on its own seed alone."""
-        draws = [np.random.default_rng(np.random.SeedSequence(seed)).uniform(-1.0, 1.0, 2) for seed in seeds]
-        return np.array(draws).reshape(-1, 2) * self._variation.block_jitter[worlds, None]
 
     def _checked(self, arm_action: FloatArray) -> NDArray[np.float64]:
         action = np.asarray(arm_action, dtype=np.float64)

@@ -21,7 +21,7 @@ from sim.sawyer import TIP_SITE, finger_position
 from sim.scenes import OBJECT_JOINT, scene_spec
 
 _STAGE = int(mj.mjtStage.mjSTAGE_POS)
-_START_GRIPPER = -0.5
+START_GRIPPER = -0.5  # half open
 WorldIds = NDArray[np.int64]
 
 
@@ -98,7 +98,7 @@ class Worlds:
     @property
     def time(self) -> FloatArray:
         """(n,) time since each world's reset [s]."""
-        return self.steps * self.dt
+        return np.asarray(self.steps * self.dt, dtype=np.float64)
 
     @property
     def tip(self) -> FloatArray:
@@ -127,6 +127,6 @@ class Worlds:
         return np.array(self._qpos[:, JOINTS : JOINTS + 2])
 
     def _add_start_key(self, spec: Any) -> None:
-        finger = finger_position(np.full(1, _START_GRIPPER))[0]
+        finger = finger_position(np.full(1, START_GRIPPER))[0]
         arm = [*self._start_joints, finger, finger]
         spec.add_key(name="start", qpos=[*arm, *self._start_object, 1, 0, 0, 0], ctrl=arm)

@@ -141,7 +141,7 @@ def _chain() -> Chain:
 
 @cache
 def _tool_attitude() -> FloatArray:
-    return forward(_chain().neutral[None]).rotation[0]
+    return np.array(forward(_chain().neutral[None]).rotation[0])
 
 
 @cache

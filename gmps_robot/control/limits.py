@@ -109,7 +109,7 @@ def _share_within(offset: FloatArray, step: FloatArray, radius: float) -> FloatA
 def _shorten(vectors: FloatArray, length: float) -> FloatArray:
     """Scale `vectors` (n, 3) down to at most `length`."""
     norms = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
-    return vectors * np.minimum(1.0, length / np.maximum(norms, 1e-30))
+    return np.asarray(vectors * np.minimum(1.0, length / np.maximum(norms, 1e-30)))
 
 
 def _differ(a: FloatArray, b: FloatArray) -> BoolArray:

@@ -53,6 +53,10 @@ class Camera:
         """(3, 3), optical frame to base."""
         return np.array(self.rotation, dtype=np.float64)
 
+    def at(self, position: FloatArray, rotation: FloatArray) -> Camera:
+        """Return the same camera at `position` (3,) with `rotation` (3, 3) optical frame to base."""
+        return replace(self, position=_triple(position), rotation=_rows(rotation))
+
     def scaled(self, width: int, height: int) -> Camera:
         """Return the camera that sees the same in an image of `width` x `height` pixels."""
         sx, sy = width / self.width, height / self.height
@@ -81,8 +85,15 @@ def look_at(position: Vector3, target: Vector3, fovy: float, width: int, height:
     right /= np.linalg.norm(right)
     rotation = np.stack([right, np.cross(forward, right), forward], axis=1)
     focal = 0.5 * height / np.tan(np.deg2rad(fovy) / 2)
-    rows = tuple(tuple(float(x) for x in row) for row in rotation)
-    return Camera(position, rows, focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)  # type: ignore[arg-type]
+    return Camera(position, _rows(rotation), focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
+
+
+def _triple(vector: FloatArray) -> Vector3:
+    return float(vector[0]), float(vector[1]), float(vector[2])
+
+
+def _rows(matrix: FloatArray) -> tuple[Vector3, Vector3, Vector3]:
+    return _triple(matrix[0]), _triple(matrix[1]), _triple(matrix[2])
 
 
 POLICY_CAMERA = look_at(position=(1.05, 0.0, 0.55), target=(0.62, 0.0, 0.0), fovy=48.0, width=64, height=48)

@@ -15,9 +15,19 @@ from numpy.typing import NDArray
 
 from gmps_robot.types import FloatArray, ImageArray
 from sim.render.camera import Camera
-from sim.render.shapes import AMBIENT, BACKGROUND, BOX, CAPSULE, CYLINDER, HEADLIGHT, PLANE, SKY, SPHERE, Shapes
-
-MISS = 1e9  # depth where nothing is hit [m]
+from sim.render.shapes import (
+    AMBIENT,
+    BACKGROUND,
+    BOX,
+    CAPSULE,
+    CYLINDER,
+    HEADLIGHT,
+    MISS,
+    PLANE,
+    SKY,
+    SPHERE,
+    Shapes,
+)
 
 
 class RayCaster:
@@ -165,8 +175,9 @@ def _rectangle(
         if z < 1e-3:
             behind += 1
             continue
-        u = lens[2] + lens[0] * (camera_rotation[0, 0] * p0 + camera_rotation[1, 0] * p1 + camera_rotation[2, 0] * p2) / z
-        v = lens[3] + lens[1] * (camera_rotation[0, 1] * p0 + camera_rotation[1, 1] * p1 + camera_rotation[2, 1] * p2) / z
+        x = camera_rotation[0, 0] * p0 + camera_rotation[1, 0] * p1 + camera_rotation[2, 0] * p2
+        y = camera_rotation[0, 1] * p0 + camera_rotation[1, 1] * p1 + camera_rotation[2, 1] * p2
+        u, v = lens[2] + lens[0] * x / z, lens[3] + lens[1] * y / z
         u_low, u_high, v_low, v_high = min(u_low, u), max(u_high, u), min(v_low, v), max(v_high, v)
     if behind == 8:
         return 0, 0, 0, 0

@@ -15,6 +15,7 @@ PLANE, SPHERE, CAPSULE, CYLINDER, BOX = (
     int(mj.mjtGeom.mjGEOM_PLANE), int(mj.mjtGeom.mjGEOM_SPHERE), int(mj.mjtGeom.mjGEOM_CAPSULE),
     int(mj.mjtGeom.mjGEOM_CYLINDER), int(mj.mjtGeom.mjGEOM_BOX),
 )
+MISS = 1e9  # depth where nothing is hit [m]
 BACKGROUND = 30  # grey level where nothing is hit
 # Shade = ambient + headlight * cos(surface, ray) + sky * cos(surface, up), the same in every renderer of policy images.
 AMBIENT, HEADLIGHT, SKY = 0.35, 0.35, 0.35

@@ -47,4 +47,5 @@ def _set_options(spec: mj.MjSpec) -> None:
     # A diverged world must stay visibly diverged: by default MuJoCo puts it back to the start without a word.
     option.disableflags |= mj.mjtDisableBit.mjDSBL_AUTORESET
     spec.visual.headlight.ambient = (0.5, 0.5, 0.5)
-    spec.visual.global_.offwidth, spec.visual.global_.offheight = 1280, 960
+    spec.visual.quality.shadowsize, spec.visual.quality.offsamples = 1024, 4
+    spec.visual.quality.numslices, spec.visual.quality.numstacks = 16, 12

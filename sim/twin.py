@@ -1,0 +1,227 @@
+"""The twin: one world as an ArmDriver, behind the guard. The caller sets the pace: real time, or as fast as it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import mujoco as mj
+import numpy as np
+
+from gmps_robot.control.guard import GuardState, guard, reset_fault, starting_at, stop
+from gmps_robot.control.guard_checks import as_numbers
+from gmps_robot.control.homing import home_velocity, is_home
+from gmps_robot.control.kinematics import forward
+from gmps_robot.errors import SimulationError, TaskError
+from gmps_robot.families.family import Family
+from gmps_robot.tasks import Task
+from gmps_robot.types import (
+    AppliedCommand,
+    ArmCommand,
+    ArmState,
+    FloatArray,
+    ImageArray,
+    SafetyEnvelope,
+    SceneState,
+)
+from sim.contact import gripper_wrench
+from sim.randomize import Variation
+from sim.render.camera import POLICY_CAMERA, Camera
+from sim.render.choose import policy_renderer
+from sim.render.video import VideoRenderer, video_renderer
+from sim.sawyer import pad_opening
+from sim.worlds import START_GRIPPER, Worlds
+
+_HOMING_LIMIT = 30.0  # no way home inside a rig's box takes longer [s]
+
+
+class Twin:
+    """A Sawyer in front of one scene. The same actions move the object as in `VecSim`, to the last bit.
+
+    Attributes:
+        family: the task family it stands for.
+        camera: what `image` sees, the variation's move included.
+        task: the task of the last `reset_scene`, drawn in video frames for people, never in `image`.
+    """
+
+    def __init__(
+        self, family: Family, *, camera: Camera = POLICY_CAMERA, variation: Variation | None = None, seed: int = 0,
+        clock: Callable[[], float] | None = None, sleep: Callable[[float], None] | None = None,
+        renderer: str = "auto", video: str = "auto",
+    ) -> None:
+        """Build the world and reset it.
+
+        Args:
+            family: gives scene, start pose, rates and limits.
+            camera: nominal policy camera.
+            variation: how this rig differs from the nominal one.
+            seed: of the first scene.
+            clock: the caller's clock [s], the one `now` of `apply` comes from; None for lock-step, where time moves by
+                one control period with each `apply`.
+            sleep: lets that clock pass while `home` moves; None where nothing needs to wait.
+            renderer: of policy images, see `sim.render.choose`.
+            video: of video frames, see `sim.render.video`.
+
+        Raises:
+            ConfigError: the variation does not fit one world.
+            RenderError: a renderer asked for by name cannot run here.
+        """
+        self.family, self.task = family, None
+        self._worlds = Worlds(family, 1)
+        self._variation = (variation or Variation()).spread(1)
+        self._variation.apply(self._worlds.batch)
+        self._clock, self._sleep = clock or self._simulated_time, sleep or (lambda _: None)
+        self._time = 0.0
+        self._seq = 0
+        self._shapes = self._worlds.bind("geom_xpos"), self._worlds.bind("geom_xmat")
+        self._model = self._worlds.batch.get_model(0)
+        positions, rotations = self._variation.camera_poses(camera)
+        self.camera = camera.at(positions[0], rotations[0])
+        self._renderer = policy_renderer(renderer, self._model, camera, positions, rotations)
+        self._video_choice, self._video = video, {}
+        self._guard = starting_at(np.array(family.start_tip), self._worlds.dt)
+        self.reset_scene(None, seed)
+
+    task: Task | None
+    _video: dict[tuple[int, int], VideoRenderer]
+
+    @property
+    def limits(self) -> SafetyEnvelope:
+        """The envelope this arm obeys."""
+        return self.family.envelope
+
+    @property
+    def period(self) -> float:
+        """Control period [s]."""
+        return self._worlds.dt
+
+    @property
+    def guard_state(self) -> GuardState:
+        """What the guard remembers: mode, fault and its reason."""
+        return self._guard
+
+    def observe(self) -> ArmState:
+        """Return the measured state now; the tip carries the variation's offset."""
+        return self._measured(self._clock())
+
+    def apply(self, command: ArmCommand | None, now: float) -> AppliedCommand:
+        """Pass `command` through the guard and simulate one control period.
+
+        Raises:
+            SimulationError: the physics diverged; `reset_scene` starts afresh.
+        """
+        self._guard, applied = guard(self.limits, self._guard, self._measured(now), self._gained(command), now)
+        if self._guard.resynced:
+            self._worlds.joint_target[:] = self._worlds.joints
+        self._worlds.advance(applied.tip_target[None], np.array([applied.gripper]))
+        self._time = (now if np.isfinite(now) else self._time) + self._worlds.dt
+        return applied
+
+    def home(self) -> None:
+        """Bring the tip to the start: up, over, down; returns at rest there, or when a FAULT forbids it.
+
+        Raises:
+            SimulationError: the arm does not arrive.
+        """
+        home = np.array(self.family.start_tip)
+        for _ in range(round(_HOMING_LIMIT / self.period)):
+            state = self._guard
+            if is_home(state.tip_target, state.velocity, home) or (state.mode == "FAULT" and state.at_rest):
+                return
+            self._seq += 1
+            velocity = home_velocity(state.tip_target, state.velocity, home, self.limits, self.period)
+            now = self._clock()
+            self.apply(ArmCommand(round(now * 1e9), self._seq, "reset", velocity, state.gripper), now)
+            self._sleep(self.period)
+        raise SimulationError(f"the arm did not reach {home} m within {_HOMING_LIMIT:.0f} s of homing")
+
+    def stop(self, reason: str) -> None:
+        """Hold and latch."""
+        self._guard = stop(self._guard, reason)
+
+    def reset_fault(self) -> None:
+        """Leave a latched FAULT."""
+        self._guard = reset_fault(self._guard)
+
+    def reset_scene(self, task: Task | None, seed: int) -> None:
+        """Put arm and object at the family's start; `seed` draws the variation's block jitter. A FAULT stays latched.
+
+        Raises:
+            TaskError: `task` is of another family.
+        """
+        if task is not None and task.family != self.family.name:
+            raise TaskError(f"task {task.task_id} is of family {task.family!r}, this twin of {self.family.name!r}")
+        self.task = task
+        self._worlds.reset(self._variation.object_offsets([seed], np.zeros(1, dtype=np.int64)), np.zeros(1, np.int64))
+        fresh = starting_at(self._worlds.tip_target[0], self.period, gripper=START_GRIPPER)
+        old = self._guard
+        if old.mode == "FAULT":
+            fresh = replace(fresh, mode="FAULT", fault=old.fault, fault_reason=old.fault_reason)
+        self._guard = fresh
+
+    def scene(self) -> SceneState:
+        """Return the scene now, arrays without a world axis: tip (3,), object pose (7,), time ()."""
+        worlds = self._worlds
+        tip = worlds.tip[0] + self._variation.tip_offset[0]
+        return SceneState(tip, worlds.object_pose[0], np.asarray(worlds.time[0]))
+
+    def image(self) -> ImageArray:
+        """Return what the policy sees, (height, width, 3). The goal is not in it."""
+        images = np.empty((1, self.camera.height, self.camera.width, 3), dtype=np.uint8)
+        self._renderer.render(*self._shapes, images)
+        image: ImageArray = images[0]
+        return image
+
+    def video_frame(self, height: int, width: int) -> ImageArray:
+        """Return the policy camera's view for people, (height, width, 3), with the task's goal as a disc.
+
+        Call it from one thread: OpenGL contexts belong to threads.
+        """
+        if (width, height) not in self._video:
+            self._video[width, height] = video_renderer(self._video_choice, self._model, width, height)
+        renderer = self._video[width, height]
+        return renderer.frame(self._data(), self.camera.scaled(width, height), self._goal())
+
+    @property
+    def renderers(self) -> dict[str, str]:
+        """Which renderers run, by what they draw."""
+        video = {renderer.name for renderer in self._video.values()} or {f"{self._video_choice} (not used yet)"}
+        return {"policy images": self._renderer.name, "video": ", ".join(sorted(video))}
+
+    def _simulated_time(self) -> float:
+        return self._time
+
+    def _gained(self, command: ArmCommand | None) -> ArmCommand | None:
+        """Misread the request as the variation's gain says; anything that is no velocity is left to the guard."""
+        gain = float(self._variation.action_gain[0])
+        velocity = None if command is None or gain == 1.0 else as_numbers(command.velocity)
+        return command if command is None or velocity is None else replace(command, velocity=velocity * gain)
+
+    def _measured(self, now: float) -> ArmState:
+        worlds = self._worlds
+        joints, velocities = worlds.joints, worlds.joint_velocities
+        pose = forward(joints)
+        quaternion = np.empty(4)
+        mj.mju_mat2Quat(quaternion, pose.rotation[0].ravel())
+        return ArmState(
+            stamp_ns=round(now * 1e9) if np.isfinite(now) else 0,
+            joints=joints[0],
+            joint_velocities=velocities[0],
+            tip_position=worlds.tip[0] + self._variation.tip_offset[0],
+            tip_quaternion=quaternion[[1, 2, 3, 0]],
+            tip_velocity=pose.jacobian[0, :3] @ velocities[0],
+            wrench=gripper_wrench(self._model, self._data(), worlds.tip[0]),
+            gripper=pad_opening(worlds.fingers[0]),
+        )
+
+    def _data(self) -> mj.MjData:
+        """The world with everything computed that its state determines."""
+        data = self._worlds.batch.get_data(0)
+        mj.mj_forward(self._model, data)
+        return data
+
+    def _goal(self) -> FloatArray | None:
+        """Disc x, y, radius [m] of the task's goal; None for families whose goal is no place on the table."""
+        if self.task is None or self.family.context_size != 2:
+            return None
+        return np.array([*self.task.context, self.family.success_radius])
