@@ -163,7 +163,8 @@ def scene(message: SceneStateMsg) -> SceneState:
     """The message -> one scene, without leading axes."""
     turn, pose = message.object_pose.orientation, vector(message.object_pose.position)
     return SceneState(
-        vector(message.tip), np.concatenate([pose, [turn.x, turn.y, turn.z, turn.w]]), np.array(message.time, dtype=np.float64)
+        vector(message.tip), np.concatenate([pose, [turn.x, turn.y, turn.z, turn.w]]),
+        np.array(message.time, dtype=np.float64),
     )
 
 

@@ -19,9 +19,9 @@ class Answer(Enum):
 class Pace:
     """Decides; does not sleep. Times are of the injected clock [s].
 
-    Real time: one step per period, whatever comes. Lock-step: a step as soon as a motion was asked for; while nobody wants
-    motion, one step per period, so that an idle twin is not busy; when a motion was under way and the next answer fails
-    to come, the twin stands still for `patience`, then goes on without it. So it never waits for ever.
+    Real time: one step per period, whatever comes. Lock-step: a step as soon as a motion was asked for; while nobody
+    wants motion, one step per period, so that an idle twin is not busy; when a motion was under way and the next answer
+    fails to come, the twin stands still for `patience`, then goes on without it. So it never waits for ever.
     """
 
     def __init__(self, period: float, patience: float, lockstep: bool, clock: Callable[[], float]) -> None:
@@ -57,7 +57,7 @@ class Pace:
         return max(0.0, left)
 
     def resend(self) -> bool:
-        """Whether the observation should be sent again: best effort may have lost it, and motion waits for the answer."""
+        """Whether to send the observation again: best effort may have lost it, and motion waits for the answer."""
         now = self._clock()
         if not (self._lockstep and self._moving and now - self._sent >= RESEND):
             return False

@@ -29,7 +29,8 @@ def declare(
         if isinstance(default, int):
             descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=0)]
         else:
-            descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high), step=0.0)]
+            bounds = FloatingPointRange(from_value=float(low), to_value=float(high), step=0.0)
+            descriptor.floating_point_range = [bounds]
     value = node.declare_parameter(name, default, descriptor).value
     if choices and value not in choices:
         raise ConfigError(f"parameter {name} = {value!r}{nearest(str(value), choices)}")

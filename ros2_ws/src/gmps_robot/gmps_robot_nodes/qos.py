@@ -28,3 +28,6 @@ STATUS = QoSProfile(
     depth=1,
 )
 """What a late joiner must know at once."""
+
+CLOCK = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=1)
+"""Simulated time."""

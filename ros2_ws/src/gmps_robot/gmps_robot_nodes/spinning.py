@@ -9,42 +9,53 @@ from types import FrameType
 
 import rclpy
 from rclpy.exceptions import InvalidParameterValueException, ParameterException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import Executor
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import try_shutdown
 
 from gmps_robot.errors import ConfigError, GmpsError
 
-
-class Ending(Exception):  # noqa: N818 - a wish, not an error
-    """SIGINT or SIGTERM asked this process to end."""
+WAKE = 0.1  # a signal is noticed after this long at most [s]
 
 
-def run_process(name: str, work: Callable[[], int]) -> int:
+class Ending:
+    """Whether SIGINT or SIGTERM has asked this process to end.
+
+    A flag instead of rclpy's own handler: that one closes the context at once, and a node could not say goodbye.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def request(self, _signal: int, _frame: FrameType | None) -> None:
+        """Note the wish."""
+        self.requested = True
+
+
+def spin(executor: Executor, ending: Ending) -> None:
+    """Run callbacks until the process is asked to end."""
+    while not ending.requested:
+        executor.spin_once(timeout_sec=WAKE)
+
+
+def run_process(name: str, work: Callable[[Ending], int]) -> int:
     """Run `work` inside an initialised ROS context and return the exit status of the process.
 
-    Signals raise `Ending` in `work`, so that its `finally` blocks still have a context to say goodbye in. An error that a
-    person can act on is logged as one line.
+    An error that a person can act on is logged as one line.
     """
+    ending = Ending()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGINT, _end)
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, ending.request)
+    signal.signal(signal.SIGTERM, ending.request)
     try:
-        return work()
-    except (Ending, ExternalShutdownException):
-        return 0
+        return work(ending)
     except (GmpsError, ParameterException, InvalidParameterValueException) as error:
         rclpy.logging.get_logger(name).fatal(str(error))
         return 2 if isinstance(error, ConfigError) else 1
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        rclpy.try_shutdown()
+        try_shutdown()
 
 
-def main(name: str, work: Callable[[], int]) -> None:
+def main(name: str, work: Callable[[Ending], int]) -> None:
     """End this process with the status of `work`."""
     sys.exit(run_process(name, work))
-
-
-def _end(_signal: int, _frame: FrameType | None) -> None:
-    raise Ending
