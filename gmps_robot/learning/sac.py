@@ -92,10 +92,6 @@ def make_learner(feature_size: int, action_size: int, settings: SacSettings, gen
     """Return a fresh learner; the same generator state gives the same weights."""
     actor = {k: w[0].requires_grad_() for k, w in _mlp(1, feature_size, settings, 2 * action_size, generator).items()}
     critics = _mlp(CRITICS, feature_size + action_size, settings, 1, generator)
-    if settings.layer_norm:
-        for i, width in enumerate(settings.hidden):
-            critics[f"gain{i}"] = torch.ones(CRITICS, 1, width)
-            critics[f"shift{i}"] = torch.zeros(CRITICS, 1, width)
     critics = {k: w.requires_grad_() for k, w in critics.items()}
     log_temperature = torch.tensor(math.log(settings.initial_temperature)).requires_grad_()
     rate = settings.learning_rate
@@ -113,15 +109,16 @@ def update(learner: Learner, batch: Transitions, generator: torch.Generator) -> 
 
     with torch.no_grad():
         next_actions, next_log_probs = sample_action(learner.actor, batch.next_features, generator)
-        next_values = state_action_values(learner.target_critics, batch.next_features, next_actions)
+        following = (batch.next_features, next_actions)
+        next_values = state_action_values(learner.target_critics, *following, settings.layer_norm)
         targets = soft_bellman_target(batch.rewards, next_values, next_log_probs, temperature, settings.discount)
-    values = state_action_values(learner.critics, batch.features, batch.actions)
+    values = state_action_values(learner.critics, batch.features, batch.actions, settings.layer_norm)
     critic_loss = 0.5 * (values - targets).square().mean(dim=1).sum()
     _descend(learner.critic_optimizer, critic_loss)
 
     fixed_critics = {k: w.detach() for k, w in learner.critics.items()}
     actions, log_probs = sample_action(learner.actor, batch.features, generator)
-    actor_values = state_action_values(fixed_critics, batch.features, actions).amin(dim=0)
+    actor_values = state_action_values(fixed_critics, batch.features, actions, settings.layer_norm).amin(dim=0)
     actor_loss = (temperature * log_probs - actor_values).mean()
     target_entropy = settings.entropy_per_axis * batch.actions.shape[1]
     surplus = -log_probs.detach().mean() - target_entropy  # entropy above the wanted one
@@ -141,14 +138,17 @@ def soft_bellman_target(
     return rewards + discount * (next_values.amin(dim=0) - temperature * next_log_probs)
 
 
-def state_action_values(critics: Parameters, features: Tensor, actions: Tensor) -> Tensor:
-    """Values (2, N) of actions (N, A) by both critics."""
+def state_action_values(critics: Parameters, features: Tensor, actions: Tensor, layer_norm: bool) -> Tensor:
+    """Values (2, N) of actions (N, A) by both critics.
+
+    The normalisation has no gain and shift of its own: they cost a tenth of the update and the next layer has both.
+    """
     x = torch.cat([features, actions], dim=1).expand(CRITICS, -1, -1)
     layers = _depth(critics)
     for i in range(layers - 1):
         x = torch.baddbmm(critics[f"bias{i}"], x, critics[f"weight{i}"])
-        if f"gain{i}" in critics:
-            x = torch.addcmul(critics[f"shift{i}"], functional.layer_norm(x, x.shape[-1:]), critics[f"gain{i}"])
+        if layer_norm:
+            x = functional.layer_norm(x, x.shape[-1:])
         x = torch.relu(x)
     return torch.baddbmm(critics[f"bias{layers - 1}"], x, critics[f"weight{layers - 1}"]).squeeze(-1)
 

@@ -58,7 +58,7 @@ def test_log_prob_stays_finite_where_tanh_saturates() -> None:
 def test_both_critics_get_their_own_gradient_and_neither_sees_the_other() -> None:
     critics = sac.make_learner(3, 2, SMALL, _generator()).critics
     batch = _transitions()
-    values = sac.state_action_values(critics, batch.features, batch.actions)
+    values = sac.state_action_values(critics, batch.features, batch.actions, layer_norm=True)
     assert not torch.allclose(values[0], values[1])
     values[0].square().mean().backward()
     for name, weight in critics.items():
@@ -77,7 +77,7 @@ def test_the_batched_pair_equals_two_plain_networks() -> None:
             h = h @ critics[f"weight{layer}"][k] + critics[f"bias{layer}"][k]
             h = torch.relu(torch.nn.functional.layer_norm(h, (32,)))
         alone = (h @ critics["weight2"][k] + critics["bias2"][k])[:, 0]
-        both = sac.state_action_values(critics, batch.features, batch.actions)
+        both = sac.state_action_values(critics, batch.features, batch.actions, layer_norm=True)
         torch.testing.assert_close(both[k], alone)
 
 
