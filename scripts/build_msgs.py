@@ -18,8 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "ros2_ws" / "src" / "gmps_msgs"
-BUILD = ROOT / "build" / "gmps_msgs"
 PREFIX = Path(sys.prefix)
+BUILD = PREFIX / ".build" / "gmps_msgs"  # not build/, which is where colcon builds with another Python
 
 PROBE = """
 import importlib, sys
