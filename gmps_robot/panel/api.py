@@ -77,8 +77,11 @@ def router(bridge: PanelBridge) -> APIRouter:
 
 
 def _add_plain_commands(routes: APIRouter, bridge: PanelBridge) -> None:
-    for command in (bridge.pause, bridge.resume, bridge.reset_done, bridge.accept, bridge.roll_back):
-        name = command.__name__
+    commands = {
+        "pause": bridge.pause, "resume": bridge.resume, "reset_done": bridge.reset_done,
+        "accept": bridge.accept, "roll_back": bridge.roll_back,
+    }
+    for name, command in commands.items():
         routes.add_api_route(f"/api/{name}", _plain_command(bridge, command), methods=["POST"], name=name)
 
 

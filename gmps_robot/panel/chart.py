@@ -52,8 +52,8 @@ def options(points: Points) -> dict[str, Any]:
     }
     return {
         "animation": False,
-        "textStyle": {"fontFamily": "inherit"},
-        "grid": {"left": 44, "right": 14, "top": 30, "bottom": 26},
+        "textStyle": {"fontFamily": "system-ui, sans-serif"},
+        "grid": {"left": 44, "right": 14, "top": 30, "bottom": 30},
         "xAxis": _episode_axis(counts),
         "yAxis": _return_axis(points),
         "tooltip": {"trigger": "item", "formatter": "{b}"},
@@ -69,7 +69,7 @@ def _episode_axis(counts: dict[str, int]) -> dict[str, Any]:
         "interval": 0.5,  # ticks start at the edge; every second one is an episode
         "axisLine": {"onZero": False, "lineStyle": {"color": GRID}}, "axisTick": {"show": False},
         # A key that begins with a colon is JavaScript; the names are digits of ours.
-        "axisLabel": {"color": INK, "fontSize": 12, ":formatter": f"v => ({names!r})[v] ?? ''"},
+        "axisLabel": {"color": INK, "fontSize": 12, "margin": 12, ":formatter": f"v => ({names!r})[v] ?? ''"},
     }
 
 

@@ -52,7 +52,8 @@ class FakeBridge:
             self._advance()
             links = tuple(Link(name, self.silent.get(name, 0.02), hint=hint) for name, hint in HINTS.items())
             text = "Success: block within 5 cm of the green ring." if self._session.task_id else ""
-            return PanelState(self._mode, self._reward, self._session, self._guard, links, text, self._evaluation)
+            guard = self._shown_guard()
+            return PanelState(self._mode, self._reward, self._session, guard, links, text, self._evaluation)
 
     def frame(self) -> Frame | None:
         """Return a drawn picture, 20 per second."""
@@ -139,6 +140,15 @@ class FakeBridge:
             if self._guard.state != "FAULT":
                 raise SessionError("the arm is not stopped")
             self._guard = GuardView()
+
+    def fault(self, reason: str) -> None:
+        """Let the guard stop the arm by itself, which does not pause the session."""
+        with self._lock:
+            self._guard = GuardView("FAULT", reason)
+
+    def _shown_guard(self) -> GuardView:
+        moves = self._guard.state == "IDLE" and self._session.phase == "collecting" and not self._session.paused
+        return GuardView("MOVING") if moves else self._guard
 
     def _command(self, *call: object) -> threading.RLock:
         self.calls.append(call)

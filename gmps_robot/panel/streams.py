@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
+import anyio
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from gmps_robot.panel import view
@@ -30,14 +32,14 @@ def router(bridge: PanelBridge, settings: PanelSettings) -> APIRouter:
         viewers.add(socket)
         acked = asyncio.Event()
         try:
-            await _run_until_closed(socket, _send_frames(socket, bridge, settings, acked), lambda _: acked.set())
+            await _run_until_closed(socket, partial(_send_frames, socket, bridge, settings, acked), acked.set)
         finally:
             viewers.discard(socket)
 
     @routes.websocket("/ws/status")
     async def status(socket: WebSocket) -> None:
         await socket.accept()
-        await _run_until_closed(socket, _send_status(socket, bridge, settings), lambda _: None)
+        await _run_until_closed(socket, partial(_send_status, socket, bridge, settings), _ignore)
 
     return routes
 
@@ -50,12 +52,13 @@ async def _send_frames(socket: WebSocket, bridge: PanelBridge, settings: PanelSe
         acked.clear()
         await socket.send_bytes(FRAME_HEADER.pack(frame.seq, frame.stamp_ns) + frame.jpeg)
         shown = frame.seq
-        await asyncio.wait_for(acked.wait(), settings.ack_timeout)
+        with anyio.fail_after(settings.ack_timeout):
+            await acked.wait()
 
 
 async def _newer_frame(bridge: PanelBridge, shown: int, period: float) -> Frame:
     while (frame := bridge.frame()) is None or frame.seq == shown:
-        await asyncio.sleep(period)
+        await anyio.sleep(period)
     return frame
 
 
@@ -68,7 +71,7 @@ async def _send_status(socket: WebSocket, bridge: PanelBridge, settings: PanelSe
         if changed or quiet >= settings.heartbeat:
             await socket.send_json(message)
             last, quiet = _without_ages(message), 0.0
-        await asyncio.sleep(settings.status_period)
+        await anyio.sleep(settings.status_period)
         quiet += settings.status_period
 
 
@@ -77,22 +80,26 @@ def _without_ages(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "links": [{**link, "age_s": None} for link in message["links"]]}
 
 
-async def _run_until_closed(socket: WebSocket, sender: Awaitable[None], on_text: Callable[[str], None]) -> None:
-    """Run `sender` while reading, so that a page that leaves is noticed also when there is nothing to send."""
+def _ignore() -> None:
+    """The page has nothing to say on the status stream."""
 
-    async def read() -> None:
-        while True:
-            on_text(await socket.receive_text())
 
-    tasks = [asyncio.ensure_future(sender), asyncio.ensure_future(read())]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for error in (task.exception() for task in done):
-            if isinstance(error, TimeoutError):
-                await socket.close(1001, "the page confirmed no picture")
-            elif error is not None and not isinstance(error, WebSocketDisconnect):
-                raise error
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+async def _run_until_closed(
+    socket: WebSocket, send: Callable[[], Awaitable[None]], on_message: Callable[[], None]
+) -> None:
+    """Run `send` while reading, so that a page that leaves is noticed also when there is nothing to send."""
+    async with anyio.create_task_group() as group:
+
+        async def read() -> None:
+            while (await socket.receive())["type"] != "websocket.disconnect":
+                on_message()
+            group.cancel_scope.cancel()
+
+        group.start_soon(read)
+        try:
+            await send()
+        except TimeoutError:
+            await socket.close(1001, "the page confirmed no picture")
+        except WebSocketDisconnect:
+            pass  # it left while a picture was on its way
+        group.cancel_scope.cancel()

@@ -22,6 +22,7 @@ class Words:
     headline: str
     instruction: str
     tone: str
+    lost_link: str = ""  # the link this is about; the page adds since when
 
 
 def to_json(state: PanelState) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def to_json(state: PanelState) -> dict[str, Any]:
         "phase": session.phase,
         "stage": session.stage,
         "paused": session.paused,
+        "lost_link": words.lost_link,
         "headline": words.headline,
         "instruction": words.instruction,
         "tone": words.tone,
@@ -67,10 +69,10 @@ def explain(state: PanelState) -> Words:
                      "The arm holds until you resume.", "stop")
     lost = _link_named(state, "adaptation")
     if lost is not None and lost.silent:
-        return Words("Adaptation is silent", lost.hint or "Nothing heard from the adaptation node.", "warn")
+        return Words("Adaptation is silent", lost.hint or "Nothing heard from the adaptation node.", "warn", lost.name)
     arm = _link_named(state, "arm")
     if arm is not None and arm.silent:
-        return Words("Arm is silent", arm.hint or "Nothing heard from the arm.", "warn")
+        return Words("Arm is silent", arm.hint or "Nothing heard from the arm.", "warn", arm.name)
     if session.paused:
         return Words("Paused", session.message or "The arm holds. Press Resume to go on.", "warn")
     if state.guard.state == "HOLD" and state.guard.reason and session.phase in ("collecting", "evaluating"):

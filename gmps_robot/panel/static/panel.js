@@ -151,7 +151,8 @@ function render() {
   setText("mode", s.mode === "twin" ? "TWIN" : "ROBOT");
   setText("task", s.task);
   setText("headline", s.headline);
-  setText("instruction", s.instruction);
+  noteSilence(s.links);
+  setText("instruction", `${s.instruction} ${lastHeard(s.lost_link)}`.trim());
   setText("judge", s.task_text);
   setText("progress-text", s.progress_text);
   document.title = (s.tone === "ask" ? "● " : "") + `${s.headline} · GMPS panel`;
@@ -166,6 +167,21 @@ function render() {
   setText("chart-words", s.returns.map((r, i) => `${i + 1}: ${r.toFixed(2)} ${s.successes[i] ? "success" : "fail"}`).join("; "));
   renderLinks(s.links);
   renderButtons();
+}
+
+const silentSince = new Map(); // link -> time of day of its last word, "" when there never was one
+
+function noteSilence(links) {
+  for (const { name, silent, age_s } of links) {
+    if (!silent) silentSince.delete(name);
+    else if (!silentSince.has(name))
+      silentSince.set(name, age_s === null ? "" : clock(new Date(Date.now() - 1000 * age_s)));
+  }
+}
+
+function lastHeard(name) {
+  if (!silentSince.has(name)) return "";
+  return silentSince.get(name) ? `Last heard at ${silentSince.get(name)}.` : "Not heard yet.";
 }
 
 function renderDots(s) {
@@ -260,6 +276,6 @@ function cameraWords() {
   const link = status?.links.find((l) => l.name === "camera");
   const hint = link?.silent ? link.hint : "";
   if (lastFrame !== null) return `Camera silent since ${clock(lastFrame.date)}. The picture is old. ${hint}`;
-  if (link?.age_s) return `Camera silent since ${clock(new Date(Date.now() - 1000 * link.age_s))}. ${hint}`;
+  if (silentSince.get("camera")) return `Camera silent since ${silentSince.get("camera")}. ${hint}`;
   return `No picture from the camera yet. ${hint}`;
 }

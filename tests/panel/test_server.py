@@ -1,0 +1,67 @@
+"""Starting the panel: where it may listen, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from contextlib import closing
+
+import httpx
+import pytest
+
+from gmps_robot.errors import ConfigError
+from gmps_robot.panel.app import create_api
+from gmps_robot.panel.demo import FakeBridge
+from gmps_robot.panel.server import PanelServer, bind
+from gmps_robot.panel.settings import PanelSettings
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "robot.lab", ""])
+def test_listening_elsewhere_is_refused_because_there_is_no_login(host: str) -> None:
+    with pytest.raises(ConfigError, match="no login in this version") as error:
+        PanelSettings(host=host)
+    assert "127.0.0.1" in str(error.value)
+    assert repr(host) in str(error.value)
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_cannot_be_is_named(port: int) -> None:
+    with pytest.raises(ConfigError, match=str(port)):
+        PanelSettings(port=port)
+
+
+def test_a_taken_port_is_named_with_what_to_do() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port} .* taken") as error:
+            bind(PanelSettings(port=port))
+    assert str(port + 1) in str(error.value)
+
+
+def test_the_server_answers_frees_its_port_and_can_start_there_again() -> None:
+    settings = PanelSettings(port=0)
+    with PanelServer(create_api(FakeBridge(), settings), settings) as server:
+        assert httpx.get(f"{server.url}/healthz").json()["ok"] is True
+        again = PanelSettings(port=server.port)
+    with PanelServer(create_api(FakeBridge(), again), again) as server:
+        assert httpx.get(f"{server.url}/healthz").status_code == 200
+
+
+def test_the_demo_names_the_taken_port_and_ends() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        port = other.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "gmps_robot.panel", "--demo", "--port", str(port)],
+            capture_output=True, text=True, timeout=60, check=False,
+        )
+    assert done.returncode == 2
+    assert f"port {port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_panel_brings_neither_ros_nor_simulator_nor_torch_along() -> None:
+    unwanted = ["rclpy", "mujoco", "sim", "torch"]
+    code = f"import sys, gmps_robot.panel.app; print([m for m in {unwanted} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,108 @@
+"""The words a person reads and the buttons that are valid, for every state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from gmps_robot.panel import chart, view
+from gmps_robot.panel.bridge import GuardView, Link, PanelState
+from gmps_robot.panel.session_status import Phase, SessionStatus, Stage
+
+COMMANDS = {"arm/stop", "arm/reset_fault", "start", "stop", "pause", "resume", "label", "reset_done", "accept",
+            "roll_back"}
+
+
+def _state(guard: GuardView | None = None, links: tuple[Link, ...] = (), **session: object) -> PanelState:
+    return PanelState("robot", "human", SessionStatus(**session), guard or GuardView(), links)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("phase", get_args(Phase))
+@pytest.mark.parametrize("stage", get_args(Stage))
+@pytest.mark.parametrize("paused", [False, True])
+def test_every_phase_has_words_and_stop_is_always_there(phase: Phase, stage: Stage, paused: bool) -> None:
+    message = view.to_json(_state(phase=phase, stage=stage, paused=paused, episode=1))
+    assert message["headline"]
+    assert message["instruction"]
+    assert "arm/stop" in message["allowed"]
+    assert set(message["allowed"]) <= COMMANDS
+    assert len(message["dots"]) == (20 if stage == "adapt" else 5)
+    assert 0.0 <= message["progress"] <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("session", "extra"),
+    [
+        ({"phase": "idle"}, {"start"}),
+        ({"phase": "awaiting_reset"}, {"stop", "pause", "reset_done"}),
+        ({"phase": "collecting"}, {"stop", "pause"}),
+        ({"phase": "collecting", "paused": True}, {"stop", "resume"}),
+        ({"phase": "awaiting_label"}, {"stop", "pause", "label"}),
+        ({"phase": "awaiting_label", "paused": True}, {"stop", "resume"}),
+        ({"phase": "adapting"}, {"stop", "pause"}),
+        ({"phase": "done", "decision": "accepted"}, {"start", "roll_back"}),
+        ({"phase": "rolled_back", "decision": "rolled_back"}, {"start", "accept"}),
+        ({"phase": "stopped"}, {"start"}),
+    ],
+)
+def test_only_what_makes_sense_can_be_pressed(session: dict[str, object], extra: set[str]) -> None:
+    assert view.allowed(_state(**session)) == {"arm/stop"} | extra
+
+
+def test_a_stopped_arm_comes_before_everything_else() -> None:
+    silent = (Link("adaptation", 9.0),)
+    state = _state(GuardView("FAULT", "tip outside the box"), silent, phase="collecting", paused=True)
+    words = view.explain(state)
+    assert words.tone == "stop"
+    assert "tip outside the box" in words.instruction
+    assert view.allowed(state) == {"arm/stop", "arm/reset_fault"}
+    heard = _state(GuardView("FAULT", "x"), phase="idle")
+    assert "start" not in view.allowed(heard)
+
+
+def test_a_silent_node_is_named_and_nothing_but_stop_is_offered() -> None:
+    state = _state(None, (Link("adaptation", None, hint="Is the adapt node running?"),), phase="collecting")
+    assert view.explain(state).instruction == "Is the adapt node running?"
+    assert view.explain(state).lost_link == "adaptation"
+    assert view.allowed(state) == {"arm/stop"}
+
+
+def test_what_the_session_says_never_hides_what_to_press() -> None:
+    state = _state(phase="awaiting_label", stage="adapt", episode=7, message="Block is 4 cm from the goal.")
+    instruction = view.explain(state).instruction
+    assert "Success or Fail" in instruction
+    assert "4 cm" in instruction
+
+
+def test_the_dots_of_a_second_update_start_again() -> None:
+    labels = (True,) * 10 + (False, True)
+    state = _state(phase="collecting", stage="adapt", episodes=10, updates=3, update=1, episode=3, successes=labels)
+    assert view.dots(state) == ["fail", "success", "now"] + ["todo"] * 7
+    full = replace(state, session=replace(state.session, phase="adapting", successes=labels[:10]))
+    assert view.dots(full) == ["success"] * 10
+
+
+@given(count=st.integers(1, 60), share=st.floats(0, 1))
+def test_wilson_interval_is_the_textbook_one(count: int, share: float) -> None:
+    successes = round(share * count)
+    expected = binomtest(successes, count).proportion_ci(0.95, method="wilson")
+    assert view.wilson(successes, count) == pytest.approx((expected.low, expected.high), abs=1e-6)
+
+
+def test_the_chart_tells_success_by_shape_and_keeps_room_for_the_whole_session() -> None:
+    session = SessionStatus(
+        episodes=10, updates=2, before_returns=(0.1,), before_successes=(False,), returns=(0.2, 0.9),
+        successes=(False, True),
+    )
+    option = chart.options(chart.points(PanelState("twin", "twin", session)))
+    before, adapt, after = option["series"]
+    assert [point["value"] for point in before["data"] + adapt["data"]] == [[0, 0.1], [5, 0.2], [6, 0.9]]
+    assert adapt["data"][0]["symbol"] != adapt["data"][1]["symbol"]
+    assert after["data"] == []
+    assert [line["xAxis"] for line in adapt["markLine"]["data"]] == [14.5, 24.5]
+    assert option["xAxis"]["max"] == 5 + 20 + 5 - 0.5
