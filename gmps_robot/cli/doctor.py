@@ -6,6 +6,7 @@ Every line that is not `ok` says what to do. The exit code is 1 when something t
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -22,7 +23,8 @@ Status = Literal["ok", "note", "missing"]
 PANEL_PORT = 8080
 DISK_GIGABYTES = 2.0
 SHARED_MEMORY_MEGABYTES = 256.0
-PROBE_SECONDS = 60
+PROBE_SECONDS = 120  # the first image compiles the ray caster
+TWIN = "from gmps_robot.families import family; from sim.twin import Twin; twin = Twin(family('push'), {}); "
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,24 @@ def check_packages() -> Iterator[Finding]:
             yield Finding(name, "ok", importlib.metadata.version(name))
         except importlib.metadata.PackageNotFoundError:
             yield Finding(name, "missing", "not installed", "make setup")
+
+
+def check_renderers() -> Iterator[Finding]:
+    """The twin, its policy images, and video frames for people, in processes that may crash in a graphics driver."""
+    images = probe(TWIN.format("video='rays'") + "print(*twin.image().shape)")
+    if images.returncode != 0:
+        yield Finding("twin", "missing", last_line(images.stderr), "make setup")
+        return
+    fast = importlib.util.find_spec("numba") is not None
+    height, width, _ = images.stdout.split()
+    drawn = f"{width} x {height} policy images by " + ("the fast ray caster" if fast else "MuJoCo's rays")
+    slow = "" if fast else "pip install numba makes them some 40 times faster"
+    yield Finding("twin", "ok" if fast else "note", drawn, slow)
+    frames = probe(TWIN.format("video='gl'") + "twin.video_frame(48, 64)")
+    if frames.returncode == 0:
+        yield Finding("video", "ok", f"OpenGL ({os.environ.get('MUJOCO_GL', 'egl')})")
+    else:
+        yield Finding("video", "note", "frames come from the ray caster", last_line(frames.stderr))
 
 
 def check_ros() -> Iterator[Finding]:
@@ -157,7 +177,7 @@ def examine(port: int) -> list[Finding]:
     """Return all findings."""
     single: list[Callable[[], Finding]] = [check_python, check_machine, check_torch]
     findings = [check() for check in single]
-    findings += [*check_packages(), *check_ros()]
+    findings += [*check_packages(), *check_renderers(), *check_ros()]
     return [*findings, check_port(port), check_disk(Path.cwd()), check_shared_memory()]
 
 

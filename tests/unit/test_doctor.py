@@ -58,3 +58,17 @@ def test_the_report_goes_to_json_and_the_exit_code_says_missing(
     assert "missing: ros 2" in capsys.readouterr().out
     monkeypatch.setattr(doctor, "examine", lambda port: found[:1])
     assert doctor.run(doctor.Doctor()) == 0
+
+
+def test_without_opengl_the_doctor_says_what_draws_instead_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = "gmps_robot.errors.RenderError: no egl on this machine; install it with: apt-get install libegl1"
+
+    def probe(code: str) -> subprocess.CompletedProcess[str]:
+        broken = "video='gl'" in code
+        return subprocess.CompletedProcess([], int(broken), "48 64 3\n", error if broken else "")
+
+    monkeypatch.setattr(doctor, "probe", probe)
+    twin, video = doctor.check_renderers()
+    assert (twin.status, "64 x 48" in twin.detail) == ("ok", True)
+    assert (video.status, "ray caster" in video.detail) == ("note", True)
+    assert "apt-get install libegl1" in video.advice
