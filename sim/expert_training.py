@@ -94,6 +94,7 @@ class Evaluation:
 class Run:
     """Everything a run changes, at the border between two rounds."""
 
+    seed: int
     learner: Learner
     replay: Replay
     rng: np.random.Generator
@@ -228,7 +229,7 @@ def _open(family: Family, problem: PrivilegedProblem, settings: ExpertSettings, 
     capacity = settings.max_samples // family.horizon + settings.demos + settings.worlds
     generator = torch.Generator().manual_seed(settings.seed)
     learner = make_learner(problem.feature_size, problem.action_size, settings.sac, generator)
-    run = Run(learner, Replay(problem, capacity), np.random.default_rng(settings.seed), generator)
+    run = Run(settings.seed, learner, Replay(problem, capacity), np.random.default_rng(settings.seed), generator)
     if (out / SETTINGS).is_file():
         if not resume:
             raise ConfigError(f"{out} already holds a run: say --resume to go on, or choose another --out")

@@ -34,17 +34,17 @@ CRITICS = 2
 class SacSettings:
     """What a user may tune."""
 
-    hidden: tuple[int, ...] = (256, 256)
+    hidden: tuple[int, ...] = (128, 128)
     """Width of each hidden layer, of actor and critics alike."""
-    batch_size: int = 256
+    batch_size: int = 128
     """Transitions per update."""
     discount: float = 0.97
     """Weight of the next step's value."""
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
     """Adam's step size for actor, critics and temperature."""
-    target_rate: float = 0.005
+    target_rate: float = 0.01
     """Share of the critics that flows into their targets at each update."""
-    average_rate: float = 0.001
+    average_rate: float = 0.003
     """Share of the actor that flows into the averaged actor, the one that is evaluated and kept."""
     initial_temperature: float = 0.1
     """Weight of the entropy before it is learned."""
