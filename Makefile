@@ -58,9 +58,10 @@ $(STAMPS)/msgs: $(MSGS) scripts/build_msgs.py | $(STAMPS)/deps
 	@$(PY) scripts/build_msgs.py
 	@touch $@
 
-$(STAMPS)/dev: pyproject.toml constraints.txt | $(STAMPS)/msgs $(STAMPS)/apt-test
+$(STAMPS)/dev: pyproject.toml constraints.txt scripts/browser.py | $(STAMPS)/msgs $(STAMPS)/apt-test
 	@echo 'installing the test tools'
 	@$(PIP) --editable '.[dev]'
+	@$(PY) scripts/browser.py > $(STAMPS)/chromium
 	@touch $@
 
 adapt: setup
@@ -74,10 +75,11 @@ lint: setup-test
 	$(VENV)/bin/lint-imports
 
 pytest: setup-test
-	$(VENV)/bin/pytest $(ARGS)
+	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest $(ARGS)
 
 bench: setup-test
-	$(PY) -m benchmarks $(ARGS)
+	@mkdir -p runs/bench
+	for script in benchmarks/bench_*.py; do $(PY) "$$script" --json "runs/bench/$$(basename "$$script" .py).json"; done
 
 constraints: setup-test
 	$(PY) scripts/write_constraints.py

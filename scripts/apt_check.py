@@ -77,6 +77,14 @@ def has_compose() -> bool:
     return False
 
 
+def is_ubuntu() -> bool:
+    """Return whether this is Ubuntu."""
+    try:
+        return platform.freedesktop_os_release().get("ID") == "ubuntu"
+    except OSError:
+        return False
+
+
 def needs(tests: bool) -> list[Need]:
     """Return everything needed to run the project, and with `tests` what its tests need on top."""
     python = f"python3.{sys.version_info.minor}"
@@ -90,11 +98,10 @@ def needs(tests: bool) -> list[Need]:
         Need("libopengl0", "video frames without a display", library("libOpenGL.so.0")),
         Need("libgl1-mesa-dri", "video frames without a graphics card", has_mesa),
     ]
-    browsers = program("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    test = [
-        Need("chromium", "the tests of the panel", browsers),
-        Need("docker-compose", "the test of docker-compose.yml", has_compose),
-    ]
+    test = [Need("docker-compose", "the test of docker-compose.yml", has_compose)]
+    if not is_ubuntu():  # its chromium is a snap; scripts/browser.py brings another
+        browsers = program("chromium", "google-chrome", "google-chrome-stable")
+        test.append(Need("chromium", "the tests of the panel", browsers))
     return run + test if tests else run
 
 

@@ -28,6 +28,7 @@ def script(name: str) -> ModuleType:
 
 apt_check = script("apt_check")
 install_torch = script("install_torch")
+browser = script("browser")
 build_msgs = script("build_msgs")
 
 
@@ -163,3 +164,27 @@ def test_finding_python_refuses_one_that_is_too_old(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert f"PYTHON={fake} is not a working Python 3.11 or 3.12" in done.stderr
+
+
+def test_ubuntu_gets_its_browser_elsewhere_because_its_package_is_a_snap(monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = {}
+    for system in ("ubuntu", "debian"):
+        monkeypatch.setattr("platform.freedesktop_os_release", lambda system=system: {"ID": system})
+        packages[system] = {need.package for need in apt_check.needs(tests=True)}
+    assert packages["debian"] - packages["ubuntu"] == {"chromium"}
+
+
+def test_a_browser_that_does_not_start_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stub = tmp_path / "chromium"
+    stub.write_text("#!/bin/sh\necho 'install the snap' >&2\nexit 1\n")
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setattr(browser, "download", lambda: None)
+    assert browser.main() == 1
+    assert "CHROMIUM=" in capsys.readouterr().err
+    stub.write_text("#!/bin/sh\necho Chromium 150\n")
+    assert browser.main() == 0
+    assert capsys.readouterr().out.strip() == str(stub)
