@@ -1,0 +1,206 @@
+"""What every arm promises, tried on each arm there is. A new driver joins by one more factory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from gmps_robot.control.arm import ArmDriver
+from gmps_robot.control.fake_arm import FakeArm
+from gmps_robot.families.push import PushFamily
+from gmps_robot.types import AppliedCommand, ArmCommand
+from sim.twin import Twin
+
+FAMILY = PushFamily()
+PERIOD = 1.0 / FAMILY.control_hz
+START = np.array(FAMILY.start_tip)
+SIDEWAYS = np.array([0.0, 0.1, 0.0])
+AT_REST = 0.005  # [m/s]
+
+
+@dataclass
+class Rig:
+    """An arm and the clock it is called with."""
+
+    arm: ArmDriver
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    seq: int = 0
+
+    def send(self, velocity: object, source: str = "policy") -> AppliedCommand:
+        """One control period with a command."""
+        self.seq += 1
+        now = self.clock()
+        command = ArmCommand(round(now * 1e9), self.seq, source, velocity, -0.5)  # type: ignore[arg-type]
+        applied = self.arm.apply(command, now)
+        self.sleep(PERIOD)
+        return applied
+
+    def silence(self, seconds: float) -> None:
+        """Control periods without a command."""
+        for _ in range(round(seconds / PERIOD)):
+            self.arm.apply(None, self.clock())
+            self.sleep(PERIOD)
+
+    def speed(self) -> float:
+        """Measured [m/s]."""
+        return float(np.linalg.norm(self.arm.observe().tip_velocity))
+
+    def tip(self) -> np.ndarray:
+        return self.arm.observe().tip_position
+
+
+class SteppedClock:
+    def __init__(self) -> None:
+        self.now = 50.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def fake() -> Rig:
+    clock = SteppedClock()
+    return Rig(FakeArm(FAMILY, clock, clock.sleep), clock, clock.sleep)
+
+
+def twin_on_a_clock() -> Rig:
+    clock = SteppedClock()
+    return Rig(Twin(FAMILY, clock=clock, sleep=clock.sleep), clock, clock.sleep)
+
+
+def twin_in_lock_step() -> Rig:
+    twin = Twin(FAMILY)
+    return Rig(twin, lambda: twin.observe().stamp_ns * 1e-9, lambda seconds: None)
+
+
+@pytest.fixture(params=[fake, twin_on_a_clock, twin_in_lock_step], ids=lambda make: make.__name__)
+def rig(request: pytest.FixtureRequest) -> Rig:
+    made: Rig = request.param()
+    return made
+
+
+def test_limits_are_readable_before_anything_moves(rig: Rig) -> None:
+    assert rig.arm.limits == FAMILY.envelope
+
+
+def test_an_observation_has_the_promised_shapes_and_units(rig: Rig) -> None:
+    state = rig.arm.observe()
+    shapes = {name: np.shape(getattr(state, name)) for name in vars(state)}
+    assert shapes == {
+        "stamp_ns": (), "joints": (7,), "joint_velocities": (7,), "tip_position": (3,), "tip_quaternion": (4,),
+        "tip_velocity": (3,), "wrench": (6,), "gripper": (),
+    }  # fmt: skip
+    assert isinstance(state.stamp_ns, int)
+    assert state.tip_position == pytest.approx(START, abs=0.003)
+    assert np.linalg.norm(state.tip_quaternion) == pytest.approx(1.0)
+    assert abs(state.tip_quaternion[:2]).max() == pytest.approx(0.7071, abs=0.3)  # the tool points down
+    assert 0.0 <= state.gripper <= 0.1
+
+
+def test_stamps_follow_the_callers_clock(rig: Rig) -> None:
+    before = rig.arm.observe().stamp_ns
+    assert before * 1e-9 == pytest.approx(rig.clock(), abs=1e-6)
+    rig.send(SIDEWAYS)
+    assert rig.arm.observe().stamp_ns - before == pytest.approx(PERIOD * 1e9, abs=2)
+
+
+def test_apply_returns_what_was_applied_and_the_arm_does_it(rig: Rig) -> None:
+    for _ in range(20):
+        applied = rig.send(SIDEWAYS)
+    assert applied.reasons == ()
+    assert applied.velocity == pytest.approx(SIDEWAYS)
+    assert applied.seq == rig.seq
+    assert rig.tip() == pytest.approx(applied.tip_target, abs=0.01)
+    assert rig.tip()[1] > 0.085
+    assert rig.arm.observe().tip_velocity == pytest.approx(SIDEWAYS, abs=0.02)
+
+
+def test_what_the_limits_changed_is_named(rig: Rig) -> None:
+    applied = rig.send([0.0, 5.0, 0.0])
+    assert np.linalg.norm(applied.velocity) <= rig.arm.limits.acceleration * PERIOD + 1e-9
+    assert {reason.split(":")[0] for reason in applied.reasons} == {"speed", "acceleration"}
+
+
+def test_the_measured_tip_stays_in_the_box_whatever_is_asked(rig: Rig) -> None:
+    rng = np.random.default_rng(0)
+    low, high = np.array(rig.arm.limits.box_low), np.array(rig.arm.limits.box_high)
+    for k in range(120):
+        rig.send(rng.uniform(-1.0, 1.0, 3) + np.array([0.0, np.sign(np.sin(k / 15)), -0.5]))
+        assert (rig.tip() >= low - 0.003).all()
+        assert (rig.tip() <= high + 0.003).all()
+
+
+def test_silence_stops_the_arm(rig: Rig) -> None:
+    for _ in range(8):
+        rig.send(SIDEWAYS)
+    rig.silence(0.4)
+    assert rig.speed() < AT_REST
+    place = rig.tip()
+    rig.silence(0.5)
+    assert rig.tip() == pytest.approx(place, abs=0.002)
+
+
+def test_nan_holds_and_a_good_command_moves_again(rig: Rig) -> None:
+    for _ in range(8):
+        rig.send(SIDEWAYS)
+    applied = rig.send([0.0, float("nan"), 0.0])
+    assert [reason.split(":")[0] for reason in applied.reasons] == ["command"]
+    rig.send([0.0, 0.0, 0.0])
+    rig.silence(0.3)
+    assert rig.speed() < AT_REST
+    for _ in range(4):
+        rig.send(SIDEWAYS)
+    assert rig.speed() > 0.05
+
+
+@pytest.mark.parametrize("velocity", [None, "fast", np.zeros(2), np.zeros((1, 3)), [1e300, 0, 0]])
+def test_a_bad_command_never_raises(rig: Rig, velocity: object) -> None:
+    assert "command" in rig.send(velocity).reasons[0]
+
+
+def test_stop_latches_until_a_person_resets_it(rig: Rig) -> None:
+    for _ in range(8):
+        rig.send(SIDEWAYS)
+    rig.arm.stop("a person pressed stop")
+    for _ in range(6):
+        applied = rig.send(SIDEWAYS)
+    assert any("a person pressed stop" in reason for reason in applied.reasons)
+    assert rig.speed() < AT_REST
+    place = rig.tip()
+    for source in ("policy", "teleop", "reset") * 3:
+        rig.send(SIDEWAYS, source)
+    assert rig.tip() == pytest.approx(place, abs=0.002)
+    rig.arm.reset_fault()
+    rig.silence(0.2)
+    assert rig.tip() == pytest.approx(place, abs=0.002)
+    for _ in range(6):
+        rig.send(SIDEWAYS)
+    assert rig.speed() > 0.05
+
+
+def test_home_goes_to_the_start_within_three_millimetres(rig: Rig) -> None:
+    for _ in range(45):
+        rig.send([0.1, 0.15, 0.0])
+    assert np.linalg.norm(rig.tip() - START) > 0.2
+    rig.arm.home()
+    rig.silence(0.2)
+    assert rig.tip() == pytest.approx(START, abs=0.003)
+    assert rig.speed() < AT_REST
+    rig.send(SIDEWAYS)
+    assert rig.send(SIDEWAYS).reasons == ()
+
+
+def test_home_does_not_move_a_stopped_arm(rig: Rig) -> None:
+    for _ in range(20):
+        rig.send(SIDEWAYS)
+    rig.arm.stop("test")
+    rig.silence(0.3)
+    place = rig.tip()
+    rig.arm.home()
+    assert rig.tip() == pytest.approx(place, abs=0.002)
