@@ -81,6 +81,15 @@ bench: setup-test
 	@mkdir -p runs/bench
 	for script in benchmarks/bench_*.py; do $(PY) "$$script" --json "runs/bench/$$(basename "$$script" .py).json"; done
 
+# Resumable: a stopped run goes on where it stopped.
+results: setup
+	@mkdir -p runs/results
+	for run in push-vision:0 push-vision:1 push-vision:2 push-state:0 push-state:1 push-state:2 push-state:3 push-state:4; do \
+	    recipe=$${run%:*}; seed=$${run#*:}; out=runs/$$recipe-s$$seed; \
+	    $(VENV)/bin/gmps meta-train $$recipe --seed $$seed --out $$out; \
+	    $(VENV)/bin/gmps evaluate $$out --json runs/results/$$recipe-s$$seed.json; \
+	done
+
 constraints: setup-test
 	$(PY) scripts/write_constraints.py
 

@@ -1,7 +1,4 @@
-"""Say in plain words what works on this machine: Python, torch, the twin, its renderers, ROS 2, the panel's port, disk.
-
-Every line that is not `ok` says what to do. The exit code is 1 when something that the project needs is missing.
-"""
+"""gmps doctor: what works on this machine, and how to get what does not."""
 
 from __future__ import annotations
 
@@ -29,7 +26,13 @@ TWIN = "from gmps_robot.families import family; from sim.twin import Twin; twin 
 
 @dataclass(frozen=True)
 class Doctor:
-    """Options of `gmps doctor`."""
+    """Say in plain words what works on this machine: Python, torch, the twin, its renderers, ROS 2, the port, the disk.
+
+    Every line that is not `ok` says what to do. The exit code is 1 when something that the project needs is missing.
+
+    Example:
+        gmps doctor --json doctor.json
+    """
 
     json: Path | None = None
     """Also write the findings to this file."""

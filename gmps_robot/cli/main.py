@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -88,8 +89,10 @@ def execute(name: str, arguments: Sequence[str]) -> int:
     module = load(name)
     import tyro
 
-    description = f"{(module.__doc__ or '').strip()}\n\nExample:\n    {COMMANDS[name].example}"
     kind = options_type(module.run)
+    description = inspect.getdoc(kind) or ""
+    if COMMANDS[name].example not in description:
+        description += f"\n\nExample:\n    {COMMANDS[name].example}"
     options: object = tyro.cli(kind, prog=f"gmps {name}", description=description, args=list(arguments))
     return int(module.run(options))
 
