@@ -91,7 +91,7 @@ class VecSim:
         """
         action = self._checked(arm_action)
         speed = self._source.speed
-        wanted = action[:, :3] * (speed * self._variation.action_gain[:, None])
+        wanted = action[:, :3] * speed * self._variation.action_gain[:, None]
         tip, dt = self._worlds.tip_target, self._worlds.dt
         self._velocity, self.flags = limit_velocity(
             wanted, self._velocity, tip, self._source, self.family.envelope, dt

@@ -99,6 +99,9 @@ def _aim(scene: mj.MjvScene, camera: Camera) -> None:
         eye.frustum_top = per_pixel_y * (camera.cy + 0.5)
         eye.frustum_bottom = -per_pixel_y * (camera.height - 0.5 - camera.cy)
         eye.orthographic = 0
+    for light in scene.lights[: scene.nlight]:
+        if light.headlight:
+            light.pos[:], light.dir[:] = camera.position, rotation[:, 2]
 
 
 def _context_class(backend: str) -> Any:
