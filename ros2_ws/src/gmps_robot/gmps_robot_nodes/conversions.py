@@ -48,17 +48,17 @@ def image_message(image: ImageArray, stamp_ns: int) -> Image:
     )
 
 
-def image_pixels(message: Image, height: int, width: int) -> ImageArray:
-    """Image -> RGB pixels (height, width, 3), a view of the message.
+def image_pixels(message: Image) -> ImageArray:
+    """Image -> RGB pixels (height, width, 3), a view of the message. Whether the size is right, the policy judges.
 
     Raises:
-        ObservationError: another encoding or size than the policy was trained on.
+        ObservationError: another encoding, or fewer bytes than the size needs.
     """
-    got = (int(message.height), int(message.width), str(message.encoding))
-    if got != (height, width, "rgb8") or len(message.data) != height * width * 3:
+    height, width, got = int(message.height), int(message.width), len(message.data)
+    if message.encoding != "rgb8" or got != height * width * 3:
         raise ObservationError(
-            f"camera image is {got[1]}x{got[0]} {got[2]} with {len(message.data)} bytes; this policy needs "
-            f"{width}x{height} rgb8: check the crop and size of the camera node"
+            f"camera image is {width}x{height} {message.encoding!r} with {got} bytes; expected rgb8 with "
+            f"{height * width * 3} bytes: check the settings of the camera node"
         )
     return np.frombuffer(message.data, np.uint8).reshape(height, width, 3)
 

@@ -1,0 +1,156 @@
+"""One goal of the adapt node: keeps an AdaptationSession supplied with observations, resets and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import numpy as np
+
+from gmps_robot.control.session import AdaptationSession
+from gmps_robot.control.session_status import ACTING, ENDED
+from gmps_robot.errors import ObservationError
+from gmps_robot.families.family import Family
+from gmps_robot.tasks import Task
+from gmps_robot.types import FloatArray, Observation, SceneState
+from gmps_robot_nodes.pairing import Moment, Pairing
+
+RewardSource = Literal["twin", "human"]
+RESET_PATIENCE = 5.0  # a reset that is not confirmed by then is asked for again [s]
+
+
+class Hands(Protocol):
+    """What a run may ask of its node."""
+
+    def send(self, action: FloatArray | None, answers_ns: int) -> None:
+        """Send an arm action (4,), or None to hold, as the answer to the observation of `answers_ns`."""
+        ...
+
+    def ask_reset(self, task: Task, seed: int) -> bool:
+        """Ask for arm and object to be put back; `AdaptRun.reset_confirmed` or `reset_refused` answers.
+
+        Returns whether there was anybody to ask.
+        """
+        ...
+
+
+class AdaptRun:
+    """`progress` does all that can be done at present; call it after every event."""
+
+    def __init__(
+        self, session: AdaptationSession, family: Family, task: Task, reward: RewardSource, seed: int, pairing: Pairing,
+        hands: Hands, clock: Callable[[], float],
+    ) -> None:
+        """Start `session` on `task`.
+
+        Raises:
+            SessionError: the session cannot start.
+        """
+        self.session, self.task, self.reward = session, task, reward
+        self._family, self._seed, self._pairing, self._hands, self._clock = family, seed, pairing, hands, clock
+        self._scenes: list[SceneState] = []
+        self._awaited = 0  # the observation whose applied command must be known before the next action [ns]
+        self._asked: float | None = None  # when a reset was asked for
+        self._confirmed = reward != "human"  # a person has said that hands are clear
+        self._resets = 0
+        session.start(task)
+
+    def progress(self) -> None:
+        """Do everything that can be done now."""
+        while self._advance():
+            pass
+
+    def confirm(self) -> None:
+        """A person says that hands are clear and the object may be, or is, at its start.
+
+        Raises:
+            SessionError: nobody asked.
+        """
+        if self.session.status.phase != "awaiting_reset":
+            self.session.reset_done()  # raises, and says what is awaited instead
+        self._confirmed = True
+
+    def reset_confirmed(self, stamp_ns: int) -> None:
+        """Everything is back at its start, from the observation of `stamp_ns` on."""
+        self._asked = None
+        self._confirmed = self.reward != "human"
+        self._awaited, self._scenes = 0, []
+        self._pairing.forget_before(stamp_ns)
+        if self.session.status.phase == "awaiting_reset":
+            self.session.reset_done()
+
+    def reset_refused(self, reason: str) -> None:
+        """The scene could not be put back; nothing can go on."""
+        self._asked = None
+        self.session.stop(f"scene/reset was refused: {reason}")
+
+    def interrupt(self, reason: str, pause: bool) -> None:
+        """Throw the running episode away; with `pause`, a person decides when to go on."""
+        if self.session.status.phase in ACTING:
+            self.session.discard_episode(reason)
+        if pause:
+            self.session.pause()
+
+    def watch(self, limit: float) -> None:
+        """Notice silence: no observation for `limit` [s] ends the episode; it is run again when they come back."""
+        status = self.session.status
+        silent = self._pairing.silent(limit)
+        if silent and status.phase in ACTING and not status.paused:
+            who = " and ".join(silent)
+            self.interrupt(f"{who} silent for {limit:g} s; the arm holds, check the node and the cable", pause=False)
+        if self._asked is not None and self._clock() - self._asked > RESET_PATIENCE:
+            self._asked = None
+
+    def _advance(self) -> bool:
+        """Do one thing; return whether there may be more to do."""
+        status = self.session.status
+        if status.phase in ENDED:
+            return False
+        if self.session.advance():
+            return True
+        if self._asked is not None:
+            return False
+        if status.phase == "awaiting_reset" and self._confirmed and not status.paused:
+            if self._hands.ask_reset(self.task, self._seed + self._resets):
+                self._resets += 1
+                self._asked = self._clock()
+            return False
+        if status.phase == "awaiting_label" and self.reward == "twin":
+            self._label()
+            return True
+        if self._awaited and self._pairing.applied(self._awaited) is None:
+            return False
+        moment = self._pairing.newest()
+        if moment is not None:
+            self._act(moment)
+        return moment is not None
+
+    def _act(self, moment: Moment) -> None:
+        """Feed the session one observation and send what it wants."""
+        if self._awaited:
+            applied = self._pairing.applied(self._awaited)
+            if applied is not None:
+                self.session.record_applied(applied)
+            if moment.scene is not None:
+                self._scenes.append(moment.scene)
+        self._awaited = 0
+        place = None if moment.scene is None else moment.scene.object_pose[:3]
+        tip = np.full(3, np.nan) if moment.tip is None else moment.tip
+        try:
+            action = self.session.act(Observation(moment.stamp_ns, tip, moment.image, place))
+        except ObservationError:
+            action = None  # the session's message says why
+        if action is not None:
+            self._awaited = moment.stamp_ns
+        self._hands.send(action, moment.stamp_ns)
+
+    def _label(self) -> None:
+        """Judge the finished episode as a person would: one binary label at its end."""
+        scene = SceneState(
+            np.stack([s.tip for s in self._scenes]), np.stack([s.object_pose for s in self._scenes]),
+            np.stack([s.time for s in self._scenes]),
+        )  # fmt: skip
+        context = np.array(self.task.context)
+        rewards = self._family.reward(scene, context, "binary")
+        final = SceneState(scene.tip[-1], scene.object_pose[-1], scene.time[-1])
+        self.session.label(rewards, self.session.status.episode, bool(self._family.success(final, context)))

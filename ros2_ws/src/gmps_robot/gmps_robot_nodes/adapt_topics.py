@@ -1,0 +1,111 @@
+"""What the adapt node hears and says: observations in, commands out, and the request to put the scene back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from geometry_msgs.msg import PoseStamped
+from gmps_msgs.msg import AppliedCommand as AppliedCommandMsg
+from gmps_msgs.msg import ArmCommand as ArmCommandMsg
+from gmps_msgs.msg import GuardStatus
+from gmps_msgs.msg import SceneState as SceneStateMsg
+from gmps_msgs.srv import SceneReset
+from rclpy.lifecycle import LifecycleNode
+from rclpy.task import Future
+from sensor_msgs.msg import Image
+
+from gmps_robot.control.rollout import CommandSequence
+from gmps_robot.errors import ObservationError
+from gmps_robot.tasks import Task
+from gmps_robot.types import FloatArray
+from gmps_robot_nodes import conversions, qos
+from gmps_robot_nodes.pairing import Pairing
+
+
+class AdaptTopics:
+    """Converts and passes on. Implements `Hands`; `on_event` is called after everything that was heard."""
+
+    def __init__(self, node: LifecycleNode, speed: float, on_event: Callable[[], None]) -> None:
+        self.fault = ""  # why the arm is stopped; empty while it is not
+        self._node, self._on_event = node, on_event
+        self._pairing: Pairing | None = None
+        self._sequence = CommandSequence(speed)
+        self._last: ArmCommandMsg | None = None
+        self._confirmed: Callable[[int], None] | None = None
+        self._refused: Callable[[str], None] | None = None
+        self._command = node.create_lifecycle_publisher(ArmCommandMsg, "policy/command", qos.COMMAND)
+        self._reset = node.create_client(SceneReset, "scene/reset")
+        # Callbacks of one wake-up run in this order: the image last, when what belongs to it is there.
+        node.create_subscription(GuardStatus, "arm/guard_status", self._on_guard, qos.STATUS)
+        node.create_subscription(AppliedCommandMsg, "arm/applied", self._on_applied, qos.STATE)
+        node.create_subscription(PoseStamped, "arm/ee_pose", self._on_pose, qos.STATE)
+        node.create_subscription(SceneStateMsg, "scene/state", self._on_scene, qos.STATE)
+        node.create_subscription(Image, "camera/image_raw", self._on_image, qos.CAMERA)
+
+    def listen(self, pairing: Pairing | None) -> None:
+        """From now on what is heard goes into `pairing`."""
+        self._pairing = pairing
+
+    def on_reset(self, confirmed: Callable[[int], None], refused: Callable[[str], None]) -> None:
+        """Say who is told about resets."""
+        self._confirmed, self._refused = confirmed, refused
+
+    def send(self, action: FloatArray | None, answers_ns: int) -> None:
+        """See `Hands.send`."""
+        now_ns = self._node.get_clock().now().nanoseconds
+        if action is None:
+            held = self._sequence.hold(now_ns * 1e-9)
+            self._last = conversions.hold_message(now_ns, answers_ns, held.seq)
+        else:
+            self._last = conversions.command_message(self._sequence.move(action, now_ns * 1e-9), answers_ns)
+        self._command.publish(self._last)
+
+    def ask_reset(self, task: Task, seed: int) -> bool:
+        """See `Hands.ask_reset`. Without an answer the run asks again."""
+        if not self._reset.service_is_ready():
+            self._node.get_logger().warning(
+                "nobody offers scene/reset: is the twin running?", throttle_duration_sec=5.0, skip_first=True
+            )
+            return False
+        self._reset.call_async(SceneReset.Request(task=task.to_json(), seed=seed)).add_done_callback(self._on_reset)
+        return True
+
+    def _on_reset(self, future: Future) -> None:
+        response = future.result()
+        if response.success and self._confirmed is not None:
+            self._confirmed(conversions.to_ns(response.stamp))
+        elif self._refused is not None:
+            self._refused(response.message)
+        self._on_event()
+
+    def _on_guard(self, message: GuardStatus) -> None:
+        self.fault = message.reason if message.state == "FAULT" else ""
+
+    def _on_applied(self, message: AppliedCommandMsg) -> None:
+        if self._pairing is not None:
+            self._pairing.add_applied(conversions.to_ns(message.answers), conversions.applied(message))
+            self._on_event()
+
+    def _on_pose(self, message: PoseStamped) -> None:
+        if self._pairing is not None:
+            self._pairing.add_tip(conversions.to_ns(message.header.stamp), conversions.vector(message.pose.position))
+            self._on_event()
+
+    def _on_scene(self, message: SceneStateMsg) -> None:
+        if self._pairing is not None:
+            self._pairing.add_scene(conversions.to_ns(message.header.stamp), conversions.scene(message))
+            self._on_event()
+
+    def _on_image(self, message: Image) -> None:
+        if self._pairing is None:
+            return
+        stamp_ns = conversions.to_ns(message.header.stamp)
+        if self._last is not None and stamp_ns == conversions.to_ns(self._last.answers):
+            self._command.publish(self._last)  # sent again, so the answer was lost
+            return
+        try:
+            self._pairing.add_image(stamp_ns, conversions.image_pixels(message))
+        except ObservationError as error:
+            self._node.get_logger().error(str(error), throttle_duration_sec=2.0)
+            return
+        self._on_event()

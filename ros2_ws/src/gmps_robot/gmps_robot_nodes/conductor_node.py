@@ -1,0 +1,174 @@
+"""Node `conductor`: brings the adapt node up, sends it one goal after the other, and tells a terminal what happens.
+
+`panel` and `ros2 action send_goal` can do the same; this node is what makes one command enough.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from action_msgs.msg import GoalStatus
+from gmps_msgs.action import Adapt
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.action.client import ActionClient
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.task import Future
+
+from gmps_robot.control.session_status import SessionStatus
+from gmps_robot.errors import SessionError, SetupError
+from gmps_robot_nodes import parameters, session_status, stack
+from gmps_robot_nodes.goal_table import GoalOutcome, news, summary, table
+from gmps_robot_nodes.spinning import WAKE, Ending, main
+
+
+class ConductorNode(Node):
+    """Runs through its goals in `run`; everything else waits for others."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__("conductor")
+        read = {argument.name: argument for argument in stack.ARGUMENTS}
+
+        def number(name: str) -> int:
+            given = read[name]
+            value = int(given.default)
+            return int(parameters.declare(self, name, value, given.description, low=given.low, high=given.high))
+
+        def text(name: str) -> str:
+            given = read[name]
+            return str(parameters.declare(self, name, given.default, given.description, choices=given.choices))
+
+        self._task, self._goals, self._seed = number("task"), number("goals"), number("seed")
+        self._episodes, self._updates = number("episodes"), number("updates")
+        self._split, self._reward = text("split"), text("reward")
+        self._out, self._json = Path(text("out")), text("json")
+        self._stay = bool(parameters.declare(self, "stay", False, read["stay"].description))
+        self._patience = parameters.declare(
+            self, "connect_timeout", 60.0, "How long to wait for the other nodes [s].", low=1.0, high=600.0
+        )
+        self._ending = ending
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+        self._action = ActionClient(self, Adapt, "adapt")
+        self._told = SessionStatus()
+
+    def run(self) -> int:
+        """Conduct every goal and return the exit status: 0 when all were carried through.
+
+        Raises:
+            SetupError: a node that is needed did not come up.
+            SessionError: the adapt node would not take a goal.
+        """
+        began = time.monotonic()
+        self._bring_up()
+        outcomes: list[GoalOutcome] = []
+        for number in range(self._task, self._task + self._goals):
+            outcome = self._conduct(number)
+            if outcome is None:
+                return 0
+            outcomes.append(outcome)
+            self._write(outcomes)
+        for line in table(outcomes):
+            self.get_logger().info(line)
+        self.get_logger().info(f"{len(outcomes)} of {self._goals} goals in {time.monotonic() - began:.0f} s")
+        while self._stay and not self._ending.requested:
+            self._executor.spin_once(timeout_sec=WAKE)
+        return 0 if all(outcome.completed for outcome in outcomes) else 1
+
+    def _bring_up(self) -> None:
+        """Configure and activate the adapt node."""
+        get = self.create_client(GetState, "adapt/get_state")
+        change = self.create_client(ChangeState, "adapt/change_state")
+        for client in (get, change):
+            self._wait(client.service_is_ready, "node adapt did not come up; its own lines say why")
+        steps = {State.PRIMARY_STATE_UNCONFIGURED: Transition.TRANSITION_CONFIGURE,
+                 State.PRIMARY_STATE_INACTIVE: Transition.TRANSITION_ACTIVATE}  # fmt: skip
+        while (state := self._call(get, GetState.Request()).current_state.id) != State.PRIMARY_STATE_ACTIVE:
+            request = ChangeState.Request(transition=Transition(id=steps.get(state, 0)))
+            if state not in steps or not self._call(change, request).success:
+                raise SetupError("node adapt could not be brought up; its own lines above say why")
+        self._wait(self._action.server_is_ready, "node adapt offers no action `adapt`")
+
+    def _conduct(self, number: int) -> GoalOutcome | None:
+        """Send one goal and follow it to its end; None when the process is asked to end meanwhile."""
+        goal = Adapt.Goal(
+            task=str(number), split=self._split, seed=self._seed, episodes=self._episodes, updates=self._updates,
+            reward=self._reward,
+        )
+        began = time.monotonic()
+        handle = self._result(self._action.send_goal_async(goal, feedback_callback=self._on_feedback), self._patience)
+        if not handle.accepted:
+            raise SessionError("the adapt node is busy with another goal")
+        waiting = handle.get_result_async()
+        while not waiting.done():
+            if self._ending.requested:
+                self._result(handle.cancel_goal_async(), 2.0)
+                return None
+            self._executor.spin_once(timeout_sec=WAKE)
+        result, status = waiting.result().result, waiting.result().status
+        outcome = GoalOutcome(
+            number, str(result.status.task_id), tuple(result.status.context), bool(result.completed),
+            bool(result.accepted), float(result.success_before), float(result.success_after),
+            tuple(bool(s) for s in result.status.successes), time.monotonic() - began, str(result.output),
+            str(result.message),
+        )  # fmt: skip
+        if status == GoalStatus.STATUS_SUCCEEDED:
+            for line in summary(outcome):
+                self.get_logger().info(line)
+        else:
+            self.get_logger().error(f"task {number}: {outcome.message}")
+        return outcome
+
+    def _on_feedback(self, message: Any) -> None:
+        status = session_status.status(message.feedback.status)
+        for line in news(self._told, status):
+            self.get_logger().info(line)
+        self._told = status
+
+    def _write(self, outcomes: list[GoalOutcome]) -> None:
+        path = Path(self._json) if self._json else self._out / "goals.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [outcome.to_dict() for outcome in outcomes]
+        done = [row for row in rows if row["completed"]]
+        shares = {key: sum(float(str(row[key])) for row in done) / max(1, len(done)) for key in ("before", "after")}
+        settings = {"split": self._split, "seed": self._seed, "episodes": self._episodes, "updates": self._updates}
+        report = {**settings, "success": {"pre": shares["before"], "post": shares["after"]}, "goals": rows}
+        path.write_text(json.dumps(report, indent=1), encoding="utf-8")
+
+    def _call(self, client: Any, request: Any) -> Any:
+        return self._result(client.call_async(request), self._patience)
+
+    def _result(self, future: Future, patience: float) -> Any:
+        """Spin until `future` is done.
+
+        Raises:
+            SetupError: it is not done within `patience` [s].
+        """
+        self._executor.spin_until_future_complete(future, timeout_sec=patience)
+        if not future.done():
+            raise SetupError(f"node adapt did not answer within {patience:.0f} s")
+        return future.result()
+
+    def _wait(self, ready: Callable[[], bool], otherwise: str) -> None:
+        end = time.monotonic() + self._patience
+        while not ready():
+            if self._ending.requested or time.monotonic() > end:
+                raise SetupError(f"{otherwise} (waited {self._patience:.0f} s)")
+            self._executor.spin_once(timeout_sec=WAKE)
+
+
+def _work(ending: Ending) -> int:
+    node = ConductorNode(ending)
+    try:
+        return node.run()
+    finally:
+        node.destroy_node()
+
+
+if __name__ == "__main__":
+    main("conductor", _work)
