@@ -107,8 +107,9 @@ def test_everything_the_dockerfile_copies_exists() -> None:
     assert [source for source in copied() if not (ROOT / source).exists()] == []
 
 
-def test_the_image_is_built_with_the_dockerfile_named() -> None:
-    build = SERVICES["twin"]["build"]
+@EVERY_SERVICE
+def test_every_service_can_build_its_image_from_the_dockerfile(service: str) -> None:
+    build = SERVICES[service]["build"]
     assert (ROOT / build["context"] / build["dockerfile"]).is_file()
     arguments = set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.MULTILINE))
     assert set(build["args"]) <= arguments
