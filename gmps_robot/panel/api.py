@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from gmps_robot.control.session_status import RUNNING
 from gmps_robot.errors import ConfigError, GmpsError, SessionError, TaskError
 from gmps_robot.panel import view
 from gmps_robot.panel.bridge import PanelBridge
@@ -26,7 +27,7 @@ class StartBody(_Body):
 
     task: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     split: Split = "test"
-    episodes: Annotated[int, Field(ge=1, le=200)] = 20
+    episodes: Annotated[int, Field(ge=2, le=200)] = 20
     updates: Annotated[int, Field(ge=1, le=20)] = 1
 
 
@@ -104,7 +105,7 @@ def _add_arm_commands(routes: APIRouter, bridge: PanelBridge) -> None:
     @routes.post("/api/arm/reset_fault")
     def reset_fault() -> dict[str, Any]:
         session = bridge.state().session
-        if session.phase in view.ACTIVE and not session.paused:
+        if session.phase in RUNNING and not session.paused:
             bridge.pause()  # releasing the stop must never be what makes the arm move
         bridge.reset_fault()
         return view.to_json(bridge.state())

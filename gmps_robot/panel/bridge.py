@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from gmps_robot.panel.session_status import SessionStatus
+from gmps_robot.control.session_status import SessionStatus
 from gmps_robot.tasks import Split
 
 Mode = Literal["twin", "robot"]
@@ -56,7 +56,7 @@ class PanelState:
     guard: GuardView = field(default_factory=GuardView)
     links: tuple[Link, ...] = ()  # the one named "camera" also feeds the picture's overlay
     task_text: str = ""  # what a person must judge, such as "block within 5 cm of x 0.72 m, y 0.04 m"
-    evaluation_episodes: int = 5  # episodes before and again after, not counted in `session.episodes`
+    planned_episodes: int = 20  # episodes per update, as asked for; the session tells only of the running stage
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gmps_robot.panel.bridge import PanelState
+from gmps_robot.panel.view import planned
 
 INK, GRID = "#a8b3c1", "#2a313b"
 SUCCESS, FAIL = "#3ecf7a", "#ff7b72"
@@ -27,12 +28,12 @@ class Points:
 
 def points(state: PanelState) -> Points:
     """Take out of `state` what the chart needs, so that it is redrawn only when that changes."""
-    s = state.session
+    s, plan = state.session, planned(state)
     return Points(
         tuple(zip(s.before_returns, s.before_successes, strict=False)),
         tuple(zip(s.returns, s.successes, strict=False)),
         tuple(zip(s.after_returns, s.after_successes, strict=False)),
-        state.evaluation_episodes, s.episodes, s.updates,
+        plan.evaluation, plan.episodes, s.updates,
     )
 
 

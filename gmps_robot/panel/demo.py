@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from gmps_robot.control.session_status import ACTING, RUNNING, Phase, SessionStatus, Stage
 from gmps_robot.errors import GmpsError, SessionError
 from gmps_robot.panel.bridge import Frame, GuardView, Link, Mode, PanelState, RewardSource
 from gmps_robot.panel.demo_picture import draw
-from gmps_robot.panel.session_status import SessionStatus
-from gmps_robot.panel.view import ACTIVE, FINISHED
+from gmps_robot.panel.view import FINISHED
 from gmps_robot.tasks import Split
 
 HINTS = {
@@ -38,7 +38,8 @@ class FakeBridge:
         self.calls: list[tuple[object, ...]] = []
         self.silent: dict[str, float | None] = {}
         self.failure: GmpsError | None = None
-        self._mode, self._reward, self._evaluation = mode, reward, evaluation_episodes
+        self._mode, self._reward = mode, reward
+        self._evaluation, self._planned = evaluation_episodes, 20
         self._episode_seconds, self._clock = episode_seconds, clock
         self._rng = np.random.default_rng(seed)
         self._lock = threading.RLock()
@@ -53,7 +54,7 @@ class FakeBridge:
             links = tuple(Link(name, self.silent.get(name, 0.02), hint=hint) for name, hint in HINTS.items())
             text = "Success: block within 5 cm of the green ring." if self._session.task_id else ""
             guard = self._shown_guard()
-            return PanelState(self._mode, self._reward, self._session, guard, links, text, self._evaluation)
+            return PanelState(self._mode, self._reward, self._session, guard, links, text, self._planned)
 
     def frame(self) -> Frame | None:
         """Return a drawn picture, 20 per second."""
@@ -62,19 +63,20 @@ class FakeBridge:
                 return self._frame if self.silent["camera"] is not None else None
             now = self._clock()
             if self._frame is None or int(now * 20) != self._frame.seq:
-                share = self._session.step / self._session.horizon if self._session.phase == "collecting" else 0.0
+                share = self._session.step / self._session.horizon if self._session.phase in ACTING else 0.0
                 self._frame = Frame(int(now * 20), int(now * 1e9), draw(share, self._skill(), now))
             return self._frame
 
     def start(self, task: int, split: Split, episodes: int, updates: int) -> None:
         """See `PanelBridge.start`."""
         with self._command("start", task, split, episodes, updates):
-            if self._session.phase in ACTIVE:
+            if self._session.phase in RUNNING:
                 raise SessionError("a session is running; end it before you start another")
             self._need_no_fault()
             self._session = SessionStatus(
-                stage="before", task_id=f"push-{split}-s0-{task}", episodes=episodes, updates=updates
+                task_id=f"push-{split}-s0-{task}", episodes=self._evaluation, updates=updates
             )
+            self._planned = episodes
             self._next_episode()
 
     def pause(self) -> None:
@@ -112,7 +114,7 @@ class FakeBridge:
         with self._command("reset_done"):
             if self._session.phase != "awaiting_reset":
                 raise SessionError("the session is not waiting for the block")
-            self._enter("collecting")
+            self._enter("collecting" if self._session.stage == "adapt" else "evaluating")
 
     def accept(self) -> None:
         """See `PanelBridge.accept`."""
@@ -131,7 +133,7 @@ class FakeBridge:
         with self._command("arm_stop", reason):
             self._advance()
             self._guard = GuardView("FAULT", reason)
-            if self._session.phase in ACTIVE and not self._session.paused:
+            if self._session.phase in RUNNING and not self._session.paused:
                 self._pause()
 
     def reset_fault(self) -> None:
@@ -147,7 +149,7 @@ class FakeBridge:
             self._guard = GuardView("FAULT", reason)
 
     def _shown_guard(self) -> GuardView:
-        moves = self._guard.state == "IDLE" and self._session.phase == "collecting" and not self._session.paused
+        moves = self._guard.state == "IDLE" and self._session.phase in ACTING and not self._session.paused
         return GuardView("MOVING") if moves else self._guard
 
     def _command(self, *call: object) -> threading.RLock:
@@ -161,7 +163,7 @@ class FakeBridge:
         session, now = self._session, self._clock()
         if session.paused:
             return
-        if session.phase == "collecting":
+        if session.phase in ACTING:
             step = int((now - self._since) / self._episode_seconds * session.horizon)
             self._session = replace(session, step=min(step, session.horizon))
             if step >= session.horizon and self._reward == "human":
@@ -173,8 +175,13 @@ class FakeBridge:
         elif session.phase == "adapting" and now - self._since > ADAPT_SECONDS:
             update = session.update + 1
             last = update == session.updates
-            self._session = replace(session, update=update, stage="after" if last else "adapt", episode=0)
-            self._next_episode()
+            self._session = replace(session, update=update)
+            self._begin_stage("after" if last else "adapt")
+
+    def _begin_stage(self, stage: Stage) -> None:
+        episodes = self._planned if stage == "adapt" else self._evaluation
+        self._session = replace(self._session, stage=stage, episode=0, episodes=episodes)
+        self._next_episode()
 
     def _finish_episode(self, success: bool, value: float) -> None:
         s = self._session
@@ -185,13 +192,12 @@ class FakeBridge:
 
     def _next_episode(self) -> None:
         s = self._session
-        total = s.episodes if s.stage == "adapt" else self._evaluation
-        if s.episode < total:
+        acting: Phase = "collecting" if s.stage == "adapt" else "evaluating"
+        if s.episode < s.episodes:
             self._session = replace(s, episode=s.episode + 1)
-            self._enter("awaiting_reset" if self._reward == "human" else "collecting")
+            self._enter("awaiting_reset" if self._reward == "human" else acting)
         elif s.stage == "before":
-            self._session = replace(s, stage="adapt", episode=0)
-            self._next_episode()
+            self._begin_stage("adapt")
         elif s.stage == "adapt":
             self._enter("adapting")
         else:
@@ -199,8 +205,8 @@ class FakeBridge:
             self._session = replace(s, decision="accepted" if better else "rolled_back")
             self._enter("done" if better else "rolled_back")
 
-    def _enter(self, phase: str) -> None:
-        self._session = replace(self._session, phase=phase, step=0)  # type: ignore[arg-type]
+    def _enter(self, phase: Phase) -> None:
+        self._session = replace(self._session, phase=phase, step=0)
         self._since = self._clock()
 
     def _pause(self) -> None:
@@ -211,7 +217,7 @@ class FakeBridge:
         return {"before": 0.2, "adapt": 0.45, "after": 0.95}[self._session.stage]
 
     def _need_active(self, what: str) -> None:
-        if self._session.phase not in ACTIVE:
+        if self._session.phase not in RUNNING:
             raise SessionError(f"no session is running; there is nothing to {what}")
 
     def _need_finished(self) -> None:

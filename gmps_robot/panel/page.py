@@ -87,7 +87,7 @@ def _session_form() -> None:
         text("form", "form", (
             '<label>Task <input id="start-task" type="number" min="0" max="1000000" value="0" required></label>'
             f'<label>Split <select id="start-split">{options}</select></label>'
-            '<label>Episodes <input id="start-episodes" type="number" min="1" max="200" value="20" required></label>'
+            '<label>Episodes <input id="start-episodes" type="number" min="2" max="200" value="20" required></label>'
             '<label>Updates <input id="start-updates" type="number" min="1" max="20" value="1" required></label>'
         ))
         button("start", "Start", look="primary")
@@ -100,8 +100,8 @@ def _now() -> None:
             text("p", "instruction", "Waiting for the first word from the panel server.")
         with box("div", "asks"):
             button("reset_done", "Block is back", "B", "ask")
-            button("label", "Success", "S", "good human", "1")
-            button("label", "Fail", "F", "bad human", "0")
+            button("label", "Success", "S", "good", "1")
+            button("label", "Fail", "F", "bad", "0")
             button("arm/reset_fault", "Release stop", look="ask release")
         with box("div", "progress-row"):
             text("span", "progress-text", "")

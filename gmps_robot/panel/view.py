@@ -7,12 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gmps_robot.control.session_status import ACTING, RUNNING, SessionStatus
 from gmps_robot.panel.bridge import Link, PanelState
-from gmps_robot.panel.session_status import SessionStatus
 
-ACTIVE = frozenset({"awaiting_reset", "collecting", "awaiting_label", "adapting", "evaluating"})
 FINISHED = frozenset({"done", "rolled_back"})
+EVALUATION = 5  # what a session does unless it is told otherwise
 STAGE_WORDS = {"before": "before adaptation", "adapt": "adaptation", "after": "after adaptation"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Episodes per update, and episodes before and again after."""
+
+    episodes: int
+    evaluation: int
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ def to_json(state: PanelState) -> dict[str, Any]:
         "task": session.task_id,
         "task_text": state.task_text,
         "episode": session.episode,
-        "episodes": total_episodes(state),
+        "episodes": session.episodes,
         "progress": progress(state),
         "progress_text": progress_text(state),
         "dots": dots(state),
@@ -75,35 +83,42 @@ def explain(state: PanelState) -> Words:
         return Words("Arm is silent", arm.hint or "Nothing heard from the arm.", "warn", arm.name)
     if session.paused:
         return Words("Paused", session.message or "The arm holds. Press Resume to go on.", "warn")
-    if state.guard.state == "HOLD" and state.guard.reason and session.phase in ("collecting", "evaluating"):
+    if state.guard.state == "HOLD" and state.guard.reason and session.phase in ACTING:
         return Words("The arm holds", state.guard.reason, "warn")
     return _phase_words(state)
 
 
 def _phase_words(state: PanelState) -> Words:
-    session = state.session
-    what = f"episode {session.episode}"
+    session, person = state.session, state.reward == "human"
+    if session.phase == "awaiting_reset":
+        if not person:
+            return Words("Resetting", "Arm and block go back to their start.", "run")
+        ask = "Place the block on its mark, take your hands out of the work area, then press Block is back."
+        return _ask("Put the block back", ask, session)
+    if session.phase == "awaiting_label":
+        if not person:
+            return Words("Judging", "The episode is measured.", "run")
+        return _ask("Did it work?", f"Judge episode {session.episode}: press Success or Fail.", session)
+    said = session.message[:1].upper() + session.message[1:]
+    if session.phase in ACTING:
+        return Words(_acting(session), f"The arm moves: keep clear. {said}".strip(), "run")
     table = {
         "idle": Words("Ready", "Choose a task and press Start.", "idle"),
-        "awaiting_reset": Words("Put the block back", "Place the block on its mark, take your hands out of the work "
-                                "area, then press Block is back.", "ask"),
-        "collecting": Words(_collecting(session), "The arm is moving. Keep clear.", "run"),
-        "evaluating": Words(_collecting(session), "The arm is moving. Keep clear.", "run"),
-        "awaiting_label": Words("Did it work?", f"Judge {what}: press Success or Fail.", "ask"),
-        "adapting": Words("Learning", "The policy is being updated from the rewards. The arm holds.", "run"),
-        "done": Words("Done", decision_text(session), "good"),
-        "rolled_back": Words("Rolled back", decision_text(session), "warn"),
-        "stopped": Words("Session ended", "Finished episodes are saved. Press Start for a new session.", "warn"),
+        "adapting": Words("Learning", said or "The policy is updated from the rewards. The arm holds.", "run"),
+        "done": Words("Done", said or decision_text(session), "good"),
+        "rolled_back": Words("Rolled back", said or decision_text(session), "warn"),
+        "stopped": Words("Session ended", f"{said} Finished episodes are kept.".strip(), "warn"),
     }
-    words = table[session.phase]
-    detail = session.message if session.phase != "idle" else ""
-    if not detail or detail in words.instruction:
-        return words
-    keep = session.phase in ("awaiting_reset", "awaiting_label")  # what to press must stay readable
-    return Words(words.headline, f"{words.instruction} {detail}" if keep else detail, words.tone)
+    return table[session.phase]
 
 
-def _collecting(session: SessionStatus) -> str:
+def _ask(headline: str, ask: str, session: SessionStatus) -> Words:
+    """The session ends its message with a question of its own; what it says before that is news."""
+    news = session.message.rpartition(". ")[0]
+    return Words(headline, f"{ask} {news[:1].upper()}{news[1:]}".strip(), "ask")
+
+
+def _acting(session: SessionStatus) -> str:
     words = {"before": "Testing the old policy", "adapt": "Exploring", "after": "Testing the adapted policy"}
     return words[session.stage]
 
@@ -116,7 +131,7 @@ def allowed(state: PanelState) -> frozenset[str]:
     link = _link_named(state, "adaptation")
     if link is not None and link.silent:
         return frozenset(actions)
-    if session.phase in ACTIVE:
+    if session.phase in RUNNING:
         actions.add("stop")
         if not session.paused:
             actions.add("pause")
@@ -124,16 +139,22 @@ def allowed(state: PanelState) -> frozenset[str]:
             actions.add("resume")
     elif state.guard.state != "FAULT":
         actions.add("start")
-    if not session.paused:
+    if state.reward == "human" and not session.paused:
         actions |= {"awaiting_label": {"label"}, "awaiting_reset": {"reset_done"}}.get(session.phase, set())
     if session.phase in FINISHED and session.decision:
         actions.add("roll_back" if session.decision == "accepted" else "accept")
     return frozenset(actions)
 
 
-def total_episodes(state: PanelState) -> int:
-    """Episodes of the running stage."""
-    return state.session.episodes if state.session.stage == "adapt" else state.evaluation_episodes
+def planned(state: PanelState) -> Plan:
+    """How long the session is, as far as it shows: a session tells only of its running stage."""
+    s = state.session
+    if s.phase == "idle":
+        return Plan(state.planned_episodes, EVALUATION)
+    if s.stage == "before":
+        return Plan(state.planned_episodes, s.episodes)
+    evaluation = len(s.before_successes)
+    return Plan(s.episodes if s.stage == "adapt" else len(s.successes) // max(1, s.updates), evaluation)
 
 
 def progress(state: PanelState) -> float:
@@ -141,30 +162,32 @@ def progress(state: PanelState) -> float:
     s = state.session
     if s.phase in FINISHED:
         return 1.0
-    whole = s.updates * s.episodes + 2 * state.evaluation_episodes
+    plan = planned(state)
+    whole = s.updates * plan.episodes + 2 * plan.evaluation
     over = len(s.before_successes) + len(s.successes) + len(s.after_successes)
-    part = s.step / s.horizon if s.phase in ("collecting", "evaluating") and s.horizon else 0.0
+    part = s.step / s.horizon if s.phase in ACTING and s.horizon else 0.0
     return min(1.0, (over + part) / whole) if whole else 0.0
 
 
 def progress_text(state: PanelState) -> str:
     """Such as "Episode 7 of 20, adaptation"."""
     s = state.session
-    if s.phase not in ACTIVE:
+    if s.phase not in RUNNING:
         return {"idle": "No session yet", "stopped": "Ended by a person"}.get(s.phase, "Session complete")
     if s.phase == "adapting":
         return f"Update {min(s.update + 1, s.updates)} of {s.updates}"
-    return f"Episode {s.episode} of {total_episodes(state)}, {STAGE_WORDS[s.stage]}"
+    return f"Episode {s.episode} of {s.episodes}, {STAGE_WORDS[s.stage]}"
 
 
 def dots(state: PanelState) -> list[str]:
     """One word per episode of the running stage: success, fail, now or todo."""
-    s, total = state.session, total_episodes(state)
+    s = state.session
+    total = EVALUATION if s.phase == "idle" else s.episodes
     if s.phase == "idle":
         return ["todo"] * total
     over = {"before": s.before_successes, "adapt": _current_batch(s), "after": s.after_successes}[s.stage]
     words = ["success" if success else "fail" for success in over][:total]
-    if s.phase in ACTIVE and s.phase != "adapting" and len(words) < total:
+    if s.phase in RUNNING and s.phase != "adapting" and len(words) < total:
         words.append("now")
     return words + ["todo"] * (total - len(words))
 

@@ -27,7 +27,7 @@ def test_start_reaches_the_bridge_with_what_was_asked(client: TestClient, bridge
     [
         ({"task": -1}, "task"),
         ({"split": "tets"}, "split"),
-        ({"episodes": 0}, "episodes"),
+        ({"episodes": 1}, "episodes"),
         ({"episodes": "20"}, "episodes"),
         ({"updates": 21}, "updates"),
         ({"episods": 20}, "episods"),
@@ -84,8 +84,8 @@ def test_pause_resume_and_stop(client: TestClient, bridge: FakeBridge) -> None:
 
 
 def test_a_person_can_overrule_the_decision(client: TestClient, bridge: FakeBridge, clock) -> None:
-    client.post("/api/start", json={"episodes": 1})
-    for _ in range(40):
+    client.post("/api/start", json={"episodes": 2})
+    for _ in range(60):
         state = client.get("/api/status").json()
         if state["phase"] == "awaiting_reset":
             client.post("/api/reset_done")
@@ -102,7 +102,7 @@ def test_releasing_a_stop_never_lets_a_session_run_on_by_itself(client: TestClie
     client.post("/api/reset_done")
     bridge.fault("tip 12 mm outside the box")  # the guard's own fault: the session was not paused
     state = client.post("/api/arm/reset_fault").json()
-    assert (state["guard"]["state"], state["paused"], state["phase"]) == ("IDLE", True, "collecting")
+    assert (state["guard"]["state"], state["paused"], state["phase"]) == ("IDLE", True, "evaluating")
 
 
 def test_stop_does_not_queue_behind_commands_that_hang() -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from gmps_robot.control.session_status import Phase, SessionStatus, Stage
 from gmps_robot.panel import chart, view
 from gmps_robot.panel.bridge import GuardView, Link, PanelState
-from gmps_robot.panel.session_status import Phase, SessionStatus, Stage
 
 COMMANDS = {"arm/stop", "arm/reset_fault", "start", "stop", "pause", "resume", "label", "reset_done", "accept",
             "roll_back"}
@@ -31,7 +31,7 @@ def test_every_phase_has_words_and_stop_is_always_there(phase: Phase, stage: Sta
     assert message["instruction"]
     assert "arm/stop" in message["allowed"]
     assert set(message["allowed"]) <= COMMANDS
-    assert len(message["dots"]) == (20 if stage == "adapt" else 5)
+    assert len(message["dots"]) == (5 if phase == "idle" else 20)
     assert 0.0 <= message["progress"] <= 1.0
 
 
@@ -73,10 +73,12 @@ def test_a_silent_node_is_named_and_nothing_but_stop_is_offered() -> None:
 
 
 def test_what_the_session_says_never_hides_what_to_press() -> None:
-    state = _state(phase="awaiting_label", stage="adapt", episode=7, message="Block is 4 cm from the goal.")
+    said = "Block is 4 cm from the goal. Episode 7 of 20 is over: how did it go?"
+    state = _state(phase="awaiting_label", stage="adapt", episode=7, message=said)
     instruction = view.explain(state).instruction
     assert "Success or Fail" in instruction
     assert "4 cm" in instruction
+    assert "how did it go" not in instruction  # asked once is enough
 
 
 def test_the_dots_of_a_second_update_start_again() -> None:
@@ -85,6 +87,30 @@ def test_the_dots_of_a_second_update_start_again() -> None:
     assert view.dots(state) == ["fail", "success", "now"] + ["todo"] * 7
     full = replace(state, session=replace(state.session, phase="adapting", successes=labels[:10]))
     assert view.dots(full) == ["success"] * 10
+
+
+@pytest.mark.parametrize(
+    ("session", "plan"),
+    [
+        ({"phase": "idle"}, (12, 5)),
+        ({"phase": "evaluating", "stage": "before", "episodes": 3}, (12, 3)),
+        ({"phase": "collecting", "stage": "adapt", "episodes": 10, "before_successes": (True,) * 3}, (10, 3)),
+        ({"phase": "evaluating", "stage": "after", "episodes": 3, "updates": 2, "successes": (True,) * 14,
+          "before_successes": (True,) * 3}, (7, 3)),
+    ],
+)
+def test_the_length_of_the_session_is_known_as_soon_as_it_shows(
+    session: dict[str, object], plan: tuple[int, int]
+) -> None:
+    state = replace(_state(**session), planned_episodes=12)
+    assert view.planned(state) == view.Plan(*plan)
+
+
+def test_nobody_is_asked_for_what_the_twin_does_itself() -> None:
+    for phase in ("awaiting_reset", "awaiting_label"):
+        state = replace(_state(phase=phase), reward="twin")
+        assert view.explain(state).tone == "run"
+        assert not view.allowed(state) & {"label", "reset_done"}
 
 
 @given(count=st.integers(1, 60), share=st.floats(0, 1))
@@ -96,12 +122,13 @@ def test_wilson_interval_is_the_textbook_one(count: int, share: float) -> None:
 
 def test_the_chart_tells_success_by_shape_and_keeps_room_for_the_whole_session() -> None:
     session = SessionStatus(
-        episodes=10, updates=2, before_returns=(0.1,), before_successes=(False,), returns=(0.2, 0.9),
-        successes=(False, True),
+        phase="collecting", stage="adapt", episodes=10, updates=2, before_returns=(0.1,) * 5,
+        before_successes=(False,) * 5, returns=(0.2, 0.9), successes=(False, True),
     )
     option = chart.options(chart.points(PanelState("twin", "twin", session)))
     before, adapt, after = option["series"]
-    assert [point["value"] for point in before["data"] + adapt["data"]] == [[0, 0.1], [5, 0.2], [6, 0.9]]
+    assert [point["value"] for point in before["data"]] == [[i, 0.1] for i in range(5)]
+    assert [point["value"] for point in adapt["data"]] == [[5, 0.2], [6, 0.9]]
     assert adapt["data"][0]["symbol"] != adapt["data"][1]["symbol"]
     assert after["data"] == []
     assert [line["xAxis"] for line in adapt["markLine"]["data"]] == [14.5, 24.5]
