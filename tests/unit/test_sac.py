@@ -13,7 +13,7 @@ from gmps_robot.learning import sac
 from gmps_robot.learning.replay import Episodes, Replay
 from gmps_robot.types import Float32Array
 
-SMALL = sac.SacSettings(hidden=(32, 32), batch_size=64, discount=0.9, learning_rate=1e-3, average_rate=0.01)
+SMALL = sac.SacSettings(hidden=(32, 32), batch_size=64, discount=0.9, learning_rate=2e-3, average_rate=0.02)
 
 
 def _generator(seed: int = 0) -> torch.Generator:
@@ -169,7 +169,7 @@ def test_one_policy_learns_to_reach_every_point_nearly_as_fast_as_possible() -> 
     problem, rng, generator = Point(), np.random.default_rng(0), _generator()
     replay = Replay(problem, capacity=400)
     learner = sac.make_learner(2, 1, SMALL, generator)
-    for _ in range(30):
+    for _ in range(15):
         goals = rng.uniform(-1, 1, (10, 1)).astype(np.float32)
         replay.add(problem.episodes(goals, lambda f: sac.sample_action(learner.actor, f, generator)[0].detach())[0])
         for _ in range(40):
@@ -179,7 +179,7 @@ def test_one_policy_learns_to_reach_every_point_nearly_as_fast_as_possible() -> 
     optimum = -float(np.maximum(np.abs(goals) - reached, 0).sum(axis=1).mean())
     staying = -float(np.abs(goals).mean()) * problem.horizon
     learned = problem.episodes(goals, lambda f: sac.best_action(learner.average_actor, f))[1]
-    assert learned > optimum - 0.1 * (optimum - staying)
+    assert learned > optimum - 0.06 * (optimum - staying)
 
 
 def _marked(value: float, count: int, problem: Point) -> Episodes:
