@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def save_checkpoint(policy: MetaPolicy, directory: Path, card: str = "") -> None
     }
     partial = directory / "weights.safetensors.part"
     save_file(tensors, str(partial))
-    os.replace(partial, directory / "weights.safetensors")
+    partial.replace(directory / "weights.safetensors")
 
 
 def load_checkpoint(name_or_path: str | Path, *, family: str | None = None, rig: str | None = None) -> MetaPolicy:
@@ -73,7 +72,8 @@ def resolve_checkpoint(name_or_path: str | Path) -> Path:
         if (directory / "config.yaml").is_file():
             return directory
     shipped = [p.name for p in SHIPPED.iterdir() if p.is_dir()] if SHIPPED.is_dir() else []
-    raise CheckpointError(f"no checkpoint at {str(name_or_path)!r} (no config.yaml there){nearest(str(name_or_path), shipped)}")
+    name = str(name_or_path)
+    raise CheckpointError(f"no checkpoint at {name!r} (no config.yaml there){nearest(name, shipped)}")
 
 
 def _read_weights(path: Path) -> dict[str, dict[str, Tensor]]:

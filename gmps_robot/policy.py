@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -68,7 +69,7 @@ class PolicySpec:
 
 
 def init_slow(spec: PolicySpec, generator: torch.Generator) -> dict[str, Tensor]:
-    """Conv encoder parameters: Xavier weights, zero biases, a learned spatial-softmax temperature. Empty for `state`."""
+    """Conv encoder: Xavier weights, zero biases, a learned spatial-softmax temperature. Empty for `state`."""
     if spec.kind == "state":
         return {}
     slow: dict[str, Tensor] = {"temperature": torch.zeros(1)}
@@ -86,7 +87,7 @@ def init_fast(spec: PolicySpec, generator: torch.Generator, log_std: float) -> d
     """FC head, latent centre (zero) and log standard deviation. The last layer starts small."""
     sizes = (spec.feature_size + spec.latent_size, *spec.hidden, spec.action_size)
     fast: dict[str, Tensor] = {}
-    for i, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         limit = math.sqrt(6.0 / (inputs + outputs)) * (0.1 if i == len(sizes) - 2 else 1.0)
         fast[f"fc{i}.weight"] = (torch.rand(inputs, outputs, generator=generator) * 2 - 1) * limit
         fast[f"fc{i}.bias"] = torch.zeros(outputs)

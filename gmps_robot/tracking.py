@@ -17,14 +17,14 @@ class RunLog:
         """Open or continue the log in `directory`."""
         directory.mkdir(parents=True, exist_ok=True)
         self._lines = (directory / "metrics.jsonl").open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(directory))  # type: ignore[no-untyped-call]
+        self._events = SummaryWriter(str(directory))
 
     def write(self, step: int, record: Mapping[str, float]) -> None:
         """Write one record at `step`; the line is on disk when this returns."""
         self._lines.write(json.dumps({"step": step, **record}) + "\n")
         self._lines.flush()
         for key, value in record.items():
-            self._events.add_scalar(key, value, step)  # type: ignore[no-untyped-call]
+            self._events.add_scalar(key, value, step)
 
     def __enter__(self) -> RunLog:
         """Return self."""
@@ -35,7 +35,7 @@ class RunLog:
     ) -> None:
         """Close both files."""
         self._lines.close()
-        self._events.close()  # type: ignore[no-untyped-call]
+        self._events.close()
 
 
 def read_metrics(directory: Path) -> list[dict[str, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -144,9 +143,10 @@ def _meta_train(
         if "iteration" in record:
             run.iteration = int(record["iteration"]) + 1
             run.cpu_seconds, started = run.cpu_seconds + time.process_time() - started, time.process_time()
-            record = {**record, "cpu_seconds": run.cpu_seconds}
             _save(run, simulator, out)
-        yield record
+            yield {**record, "cpu_seconds": run.cpu_seconds}
+        else:
+            yield record
 
 
 def _optimiser(recipe: Recipe, theta: Theta) -> MetaOptimiser:
@@ -170,7 +170,7 @@ def _save(run: Training, simulator: VecSimulator, out: Path) -> None:
     }
     partial = out / f"{STATE}.part"
     torch.save(state, partial)
-    os.replace(partial, out / STATE)
+    partial.replace(out / STATE)
 
 
 def _resume(recipe: Recipe, family: Family, out: Path, simulator: VecSimulator) -> Training | None:

@@ -117,7 +117,7 @@ def _split_cells(split: str) -> NDArray[np.int64]:
     order = np.random.default_rng(20190906).permutation(int(CELLS.prod()))
     start = 0
     for name, share in SPLIT_SHARES.items():
-        stop = start + int(round(share * len(order)))
+        stop = start + round(share * len(order))
         if name == split:
             mine = order[start:stop]
             return np.stack([mine // CELLS[1], mine % CELLS[1]], axis=1)

@@ -17,7 +17,7 @@ def discounted_returns(rewards: Tensor, gamma: float) -> Tensor:
     steps = rewards.shape[-1]
     powers = torch.arange(steps, device=rewards.device)
     weights = torch.tril((gamma ** (powers[:, None] - powers[None, :]).clamp(min=0)).to(rewards.dtype))
-    return rewards @ weights
+    return torch.matmul(rewards, weights)
 
 
 def baseline_values(observations: Tensor, returns: Tensor, kind: Baseline) -> Tensor:

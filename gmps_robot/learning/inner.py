@@ -30,7 +30,7 @@ RATIO_CAP = 10.0  # a weight above this is an outlier of a batch that has aged t
 class AdaptSettings:
     """Switches of the inner loop. The defaults are the shipped recipe; `published()` gives the paper's method."""
 
-    adapt: AdaptedPart = "both"  # which parameters move: FC, latent, both, the last layer and latent, all with std, none
+    adapt: AdaptedPart = "both"  # what moves: FC, latent, both, last layer + latent, all with std, none
     latent_update: LatentUpdate = "log_mean"  # `gradient`: the latent is one more parameter of Eq. 3, as published
     ratio: Ratio = "stopgrad"  # as coded by the authors; `lvc` differentiates the ratio
     baseline: Baseline = "time_mean"
@@ -165,9 +165,9 @@ def adapt_policy(policy: MetaPolicy, trajectories: Sequence[Trajectory], setting
     info = {"episodes": float(len(trajectories)), "mean_return": float(returns.mean())}
     if not bool(informative(returns)[0]):
         return Adapted(policy, True, _flat_reason(returns), info)
-    fast = {k: v.detach().clone().requires_grad_() for k, v in expand(policy.fast, 1).items()}
-    steps = expand({k: v.detach() for k, v in policy.step_sizes.items()}, 1)
-    phi = adapt(fast, steps, batch, settings)
+    fast = {k: v.detach().clone() for k, v in expand(policy.fast, 1).items()}
+    leaves = {k: v.clone().requires_grad_() for k, v in fast.items()}
+    phi = {k: v.detach() for k, v in adapt(leaves, expand(policy.step_sizes, 1), batch, settings).items()}
     if not all(bool(torch.isfinite(v).all()) for v in phi.values()):
         return Adapted(policy, True, "the update would make a parameter infinite or NaN; kept the old policy", info)
     info["ess"] = float(effective_sample_size(phi, batch)[0])

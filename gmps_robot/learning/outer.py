@@ -13,7 +13,7 @@ from gmps_robot.learning.batch import Batch
 from gmps_robot.learning.imitation import BcLoss, DemonstrationSet, bc_loss
 from gmps_robot.learning.inner import AdaptSettings, adapt, effective_sample_size
 from gmps_robot.learning.pool import EpisodePool
-from gmps_robot.policy import MetaPolicy, PolicySpec, encode, expand, head
+from gmps_robot.policy import MetaPolicy, Params, PolicySpec, encode, expand, head
 
 InnerFrames = Literal["exact", "subsample", "cached"]
 
@@ -55,8 +55,9 @@ class Theta:
 
     def policy(self, meta: dict[str, str] | None = None) -> MetaPolicy:
         """A detached copy that can act, adapt and be saved."""
-        copy = lambda d: {k: v.detach().clone() for k, v in d.items()}  # noqa: E731
-        return MetaPolicy(self.spec, copy(self.slow), copy(self.fast), copy(self.step_sizes), meta=meta or {})
+        return MetaPolicy(
+            self.spec, _detached(self.slow), _detached(self.fast), _detached(self.step_sizes), meta=meta or {}
+        )
 
 
 def inner_features(
@@ -75,12 +76,13 @@ def inner_features(
     frames = (index[..., None] * steps + torch.arange(steps)).flatten(1)
     if settings.inner_frames == "exact":
         return pool.encode_frames(theta.spec, theta.slow, frames.flatten(), grad=True).view_as(cached)
-    total, m = episodes * steps, settings.sampled_frames
+    total = episodes * steps
+    m = min(settings.sampled_frames, total)
     chosen = torch.stack([torch.randperm(total, generator=generator)[:m] for _ in range(tasks)])
     fresh = pool.encode_frames(theta.spec, theta.slow, frames.gather(1, chosen).flatten(), grad=True)
     gradient_only = ((total / m) * (fresh - fresh.detach())).view(tasks, m, size)
     where = chosen[..., None].expand(-1, -1, size)
-    return cached.flatten(1, 2).scatter_add(1, where, gradient_only).view_as(cached)
+    return torch.scatter_add(cached.flatten(1, 2), 1, where, gradient_only).view_as(cached)
 
 
 def meta_loss(
@@ -100,7 +102,7 @@ def meta_loss(
     steps = expand(theta.step_sizes, len(tasks))
     phi = adapt(fast, steps, inner, adapting, create_graph=True) if adapting.adapt != "none" else fast
     mean, log_std = head(phi, features)
-    imitation = bc_loss(mean, log_std, labels, settings.loss)
+    imitation: Tensor = bc_loss(mean, log_std, labels, settings.loss)
     if settings.contextual_weight == 0.0:
         return imitation, torch.zeros_like(imitation)
     own = theta.task_latents[tasks]
@@ -180,11 +182,15 @@ def meta_update(
             noise = settings.latent_noise * torch.randn(*shape, generator=generator)
             imitation, contextual = meta_loss(theta, part, batch, drawn, adapting, settings, noise)
             loss = (imitation + settings.contextual_weight * contextual).sum() / len(tasks)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             record["imitation"] += float(imitation.detach().sum()) / len(tasks)
             record["contextual"] += float(contextual.detach().sum()) / len(tasks)
         optimiser.step()
         yield record
+
+
+def _detached(params: Params) -> dict[str, Tensor]:
+    return {k: v.detach().clone() for k, v in params.items()}
 
 
 def pool_ess(theta: Theta, pool: EpisodePool) -> float:

@@ -65,11 +65,10 @@ class EpisodePool:
 
     def __init__(self, rolled: RollOut, rewards: Tensor, shared: bool) -> None:
         """`rewards` (T, T, K, H): [under task, of roll-out row]; `shared` lets every task use every episode."""
-        flat = lambda x: x.flatten(0, 1)  # noqa: E731 - [task, episode] -> N
-        self.features, self.proprio = flat(rolled.features), flat(rolled.proprio)
-        self.actions, self.log_probs = flat(rolled.actions), flat(rolled.log_probs)
-        self.latents = flat(rolled.latents)
-        self.images = None if rolled.images is None else flat(rolled.images)
+        self.features, self.proprio = rolled.features.flatten(0, 1), rolled.proprio.flatten(0, 1)  # (N, H, ...)
+        self.actions, self.log_probs = rolled.actions.flatten(0, 1), rolled.log_probs.flatten(0, 1)
+        self.latents = rolled.latents.flatten(0, 1)
+        self.images = None if rolled.images is None else rolled.images.flatten(0, 1)
         self.rewards = rewards.flatten(1, 2)
         self.per_task = rolled.features.shape[1]
         self.shared = shared

@@ -1,0 +1,1 @@
+"""Peers of the method, in the same code and on the same samples."""
