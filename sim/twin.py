@@ -83,6 +83,7 @@ class Twin:
         self.reset_scene(None, seed)
 
     task: Task | None
+    _state: ArmState | None
     _video: dict[tuple[int, int], VideoRenderer]
 
     @property
@@ -113,6 +114,7 @@ class Twin:
         self._guard, applied = guard(self.limits, self._guard, self._measured(now), self._gained(command), now)
         if self._guard.resynced:
             self._worlds.joint_target[:] = self._worlds.joints
+        self._state = None
         self._worlds.advance(applied.tip_target[None], np.array([applied.gripper]))
         self._time = (now if np.isfinite(now) else self._time) + self._worlds.dt
         return applied
@@ -151,7 +153,7 @@ class Twin:
         """
         if task is not None and task.family != self.family.name:
             raise TaskError(f"task {task.task_id} is of family {task.family!r}, this twin of {self.family.name!r}")
-        self.task = task
+        self.task, self._state = task, None
         self._worlds.reset(self._variation.object_offsets([seed], np.zeros(1, dtype=np.int64)), np.zeros(1, np.int64))
         fresh = starting_at(self._worlds.tip_target[0], self.period, gripper=START_GRIPPER)
         old = self._guard
@@ -198,13 +200,20 @@ class Twin:
         return command if command is None or velocity is None else replace(command, velocity=velocity * gain)
 
     def _measured(self, now: float) -> ArmState:
+        """The arm at `now`. Measured once per step: copying a world out of the batch costs as much as simulating it."""
+        stamp_ns = round(now * 1e9) if np.isfinite(now) else 0
+        if self._state is None:
+            self._state = self._measure()
+        return replace(self._state, stamp_ns=stamp_ns)
+
+    def _measure(self) -> ArmState:
         worlds = self._worlds
         joints, velocities = worlds.joints, worlds.joint_velocities
         pose = forward(joints)
         quaternion = np.empty(4)
         mj.mju_mat2Quat(quaternion, pose.rotation[0].ravel())
         return ArmState(
-            stamp_ns=round(now * 1e9) if np.isfinite(now) else 0,
+            stamp_ns=0,
             joints=joints[0],
             joint_velocities=velocities[0],
             tip_position=worlds.tip[0] + self._variation.tip_offset[0],
