@@ -153,6 +153,7 @@ class AdaptNode(LifecycleNode):
         self._tell()
 
     def _watch(self) -> None:
+        self._topics.poll()
         if self._started is not None and self._goal is not None:
             run = self._started.run
             if self._topics.fault and not run.session.status.paused:

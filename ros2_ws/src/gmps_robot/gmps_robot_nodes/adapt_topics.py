@@ -20,6 +20,7 @@ from gmps_robot.tasks import Task
 from gmps_robot.types import FloatArray
 from gmps_robot_nodes import conversions, qos
 from gmps_robot_nodes.pairing import Pairing
+from gmps_robot_nodes.polled import PolledSubscription
 
 
 class AdaptTopics:
@@ -35,12 +36,13 @@ class AdaptTopics:
         self._refused: Callable[[str], None] | None = None
         self._command = node.create_lifecycle_publisher(ArmCommandMsg, "policy/command", qos.COMMAND)
         self._reset = node.create_client(SceneReset, "scene/reset")
-        # Callbacks of one wake-up run in this order: the image last, when what belongs to it is there.
         node.create_subscription(GuardStatus, "arm/guard_status", self._on_guard, qos.STATUS)
-        node.create_subscription(AppliedCommandMsg, "arm/applied", self._on_applied, qos.STATE)
-        node.create_subscription(PoseStamped, "arm/ee_pose", self._on_pose, qos.STATE)
-        node.create_subscription(SceneStateMsg, "scene/state", self._on_scene, qos.STATE)
         node.create_subscription(Image, "camera/image_raw", self._on_image, qos.CAMERA)
+        self._with_image = (
+            PolledSubscription(node, AppliedCommandMsg, "arm/applied", self._on_applied, qos.STATE),
+            PolledSubscription(node, PoseStamped, "arm/ee_pose", self._on_pose, qos.STATE),
+            PolledSubscription(node, SceneStateMsg, "scene/state", self._on_scene, qos.STATE),
+        )
 
     def listen(self, pairing: Pairing | None) -> None:
         """From now on what is heard goes into `pairing`."""
@@ -49,6 +51,11 @@ class AdaptTopics:
     def on_reset(self, confirmed: Callable[[int], None], refused: Callable[[str], None]) -> None:
         """Say who is told about resets."""
         self._confirmed, self._refused = confirmed, refused
+
+    def poll(self) -> None:
+        """Fetch what goes with an image."""
+        for subscription in self._with_image:
+            subscription.poll()
 
     def send(self, action: FloatArray | None, answers_ns: int) -> None:
         """See `Hands.send`."""
@@ -84,17 +91,14 @@ class AdaptTopics:
     def _on_applied(self, message: AppliedCommandMsg) -> None:
         if self._pairing is not None:
             self._pairing.add_applied(conversions.to_ns(message.answers), conversions.applied(message))
-            self._on_event()
 
     def _on_pose(self, message: PoseStamped) -> None:
         if self._pairing is not None:
             self._pairing.add_tip(conversions.to_ns(message.header.stamp), conversions.vector(message.pose.position))
-            self._on_event()
 
     def _on_scene(self, message: SceneStateMsg) -> None:
         if self._pairing is not None:
             self._pairing.add_scene(conversions.to_ns(message.header.stamp), conversions.scene(message))
-            self._on_event()
 
     def _on_image(self, message: Image) -> None:
         if self._pairing is None:
@@ -108,4 +112,5 @@ class AdaptTopics:
         except ObservationError as error:
             self._node.get_logger().error(str(error), throttle_duration_sec=2.0)
             return
+        self.poll()
         self._on_event()

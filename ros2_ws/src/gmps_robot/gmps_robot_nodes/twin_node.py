@@ -52,6 +52,7 @@ class TwinNode(Node):
         self._topics = TwinTopics(self, self.twin, self._lockstep)
         self._answer = Answer.NONE
         self._command: ArmCommand | None = None
+        self._state = self.twin.observe()
         self._stamp_ns = 0  # of the present observation, ROS time
         self._times: OrderedDict[int, int] = OrderedDict()  # stamp of an observation -> the twin's time
         self._enabled, self._homing, self._home_seq = True, False, 0
@@ -77,12 +78,13 @@ class TwinNode(Node):
                 continue
             executor.spin_once(timeout_sec=min(left, 0.05))
             if self._pace.resend():
-                self._topics.publish(self._stamp_ns)
+                self._topics.publish(self._state, self._stamp_ns)
 
     def _observe(self, answer: Answer) -> None:
         """Begin a period: a new observation, which nothing has answered yet."""
         self._pace.begin(answer)
-        time_ns = self.twin.observe().stamp_ns
+        self._state = self.twin.observe()
+        time_ns = self._state.stamp_ns
         # A simulated stamp of zero would mean "no stamp".
         now_ns = time_ns + 1_000_000_000 if self._lockstep else self.get_clock().now().nanoseconds
         self._stamp_ns = max(now_ns, self._stamp_ns + 1)
@@ -90,7 +92,7 @@ class TwinNode(Node):
         if len(self._times) > REMEMBERED:
             self._times.popitem(last=False)
         self._answer, self._command = Answer.NONE, None
-        self._topics.publish(self._stamp_ns)
+        self._topics.publish(self._state, self._stamp_ns)
         self._topics.publish_guard(self._stamp_ns, self._enabled)
         self._topics.publish_slow(self._stamp_ns, self._pace)
 

@@ -14,7 +14,7 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, JointState
 
-from gmps_robot.types import AppliedCommand
+from gmps_robot.types import AppliedCommand, ArmState
 from gmps_robot_nodes import conversions, parameters, qos
 from gmps_robot_nodes.pace import Pace
 from sim.twin import Twin
@@ -36,10 +36,12 @@ class TwinTopics:
             node, "view_rate", 10.0, "Pictures for people per second, while somebody looks [1/s].", low=0.1, high=20.0
         )
         self._clock = node.create_publisher(Clock, "/clock", qos.CLOCK) if lockstep else None
-        self._joints = node.create_publisher(JointState, "joint_states", qos.STATE)
-        self._pose = node.create_publisher(PoseStamped, "arm/ee_pose", qos.STATE)
-        self._twist = node.create_publisher(TwistStamped, "arm/ee_twist", qos.STATE)
-        self._wrench = node.create_publisher(WrenchStamped, "arm/wrench", qos.STATE)
+        self._arm = (
+            (node.create_publisher(JointState, "joint_states", qos.STATE), conversions.joint_state_message),
+            (node.create_publisher(PoseStamped, "arm/ee_pose", qos.STATE), conversions.pose_message),
+            (node.create_publisher(TwistStamped, "arm/ee_twist", qos.STATE), conversions.twist_message),
+            (node.create_publisher(WrenchStamped, "arm/wrench", qos.STATE), conversions.wrench_message),
+        )
         self._applied = node.create_publisher(AppliedCommandMsg, "arm/applied", qos.STATE)
         self._guard = node.create_publisher(GuardStatus, "arm/guard_status", qos.STATUS)
         self._image = node.create_publisher(Image, "camera/image_raw", qos.CAMERA)
@@ -58,17 +60,20 @@ class TwinTopics:
         self._resets += 1
         self._task = task
 
-    def publish(self, stamp_ns: int) -> None:
-        """Send the present observation; the arm first, so that nothing is missing when the image arrives."""
-        state = self._twin.observe()
+    def publish(self, state: ArmState, stamp_ns: int) -> None:
+        """Send the present observation; the image last, so that nothing is missing when it arrives.
+
+        What nobody listens to is not sent: in lock-step every message costs a step.
+        """
+        for publisher, convert in self._arm:
+            if publisher.get_subscription_count() > 0:
+                publisher.publish(convert(state, stamp_ns))
+        if self._scene.get_subscription_count() > 0:
+            self._scene.publish(
+                conversions.scene_message(self._twin.scene(), stamp_ns, self._resets, self._task)
+            )
         if self._clock is not None:
             self._clock.publish(Clock(clock=conversions.to_time(stamp_ns)))
-        self._joints.publish(conversions.joint_state_message(state, stamp_ns))
-        self._pose.publish(conversions.pose_message(state, stamp_ns))
-        self._twist.publish(conversions.twist_message(state, stamp_ns))
-        self._wrench.publish(conversions.wrench_message(state, stamp_ns))
-        scene = self._twin.scene()
-        self._scene.publish(conversions.scene_message(scene, stamp_ns, self._resets, self._task))
         self._image.publish(conversions.image_message(self._twin.image(), stamp_ns))
 
     def publish_applied(self, applied: AppliedCommand, answers_ns: int, stamp_ns: int) -> None:
