@@ -45,7 +45,7 @@ class World(Protocol):
 class Subscriber(Protocol):
     """Records or shows; the loop knows nothing of it."""
 
-    def step(self, status: SessionStatus, observation: Observation, applied: AppliedCommand) -> None:
+    def step(self, status: SessionStatus, observation: Observation, applied: AppliedCommand, /) -> None:
         """Called after each step of an episode, with the observation the action was taken on."""
         ...
 
