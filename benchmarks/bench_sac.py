@@ -141,7 +141,7 @@ def measure(blocks: int, updates: int) -> dict[str, list[float]]:
 
 def report(times: dict[str, list[float]]) -> dict[str, object]:
     """Medians, and the median of the per-block ratios to the peer."""
-    from calibrate import gflops
+    from benchmarks.calibrate import gflops
 
     peer = times[SIDES[2]]
     ratios = {side: [a / b for a, b in zip(times[side], peer, strict=True)] for side in SIDES[:2]}

@@ -135,9 +135,11 @@ def train_expert(
     """Train until `max_samples`, `max_seconds` of wall clock, or `good_enough`; the best expert is in `out/best`.
 
     Raises:
-        ConfigError: `out` already holds a run and `resume` is false, or one with other settings.
+        ConfigError: `out` already holds a run and `resume` is false, or one with other settings; or `resume` is true
+            and it holds none.
+        CheckpointError: the saved state is damaged.
     """
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # more threads make updates of this size slower, ruinously so beside other processes
     problem = PrivilegedProblem.of(family, settings.reward_scale)
     run = _open(family, problem, settings, out, resume)
     sim = VecSim(family, settings.worlds)
@@ -148,7 +150,7 @@ def train_expert(
             run.seconds = before + clock() - started
             run.cpu_seconds = cpu_before + time.process_time() - cpu_started
             last = _finished(run, settings, max_seconds)
-            if last or run.replay.samples >= run.next_validation:
+            if _due(run, last):
                 log.write(run.replay.samples, _validate(run, problem, settings, out))
                 _save(run, out)
             if on_progress is not None:
@@ -221,6 +223,13 @@ def _finished(run: Run, settings: ExpertSettings, max_seconds: float) -> bool:
     return run.replay.samples >= settings.max_samples or run.seconds >= max_seconds
 
 
+def _due(run: Run, last: bool) -> bool:
+    """Whether to validate now; a finished run that is resumed has nothing new to validate."""
+    samples = run.replay.samples
+    judged = bool(run.records) and run.records[-1]["samples"] == samples
+    return not judged and (last or samples >= run.next_validation)
+
+
 def _good_enough(run: Run, settings: ExpertSettings) -> bool:
     return 0 < settings.good_enough <= run.streak
 
@@ -235,6 +244,8 @@ def _open(family: Family, problem: PrivilegedProblem, settings: ExpertSettings, 
             raise ConfigError(f"{out} already holds a run: say --resume to go on, or choose another --out")
         if config.load(ExpertSettings, out / SETTINGS) != settings:
             raise ConfigError(f"{out / SETTINGS} differs from the settings asked for: a run is resumed unchanged")
+    elif resume:
+        raise ConfigError(f"nothing to resume in {out}: it holds no {SETTINGS}")
     config.save(settings, out / SETTINGS)
     if (out / STATE).is_file():
         _load(run, out / STATE)

@@ -122,7 +122,12 @@ class Replay:
 
         A share `demo_share` comes from demonstrations, the rest from collected episodes. A share `hindsight` of all
         is judged for a task that a later state of the same episode solves, instead of the episode's own.
+
+        Raises:
+            ConfigError: nothing was added yet.
         """
+        if self.size == 0:
+            raise ConfigError("the replay is empty: add demonstrations or collected episodes before sampling")
         from_demos = rng.uniform(size=n) < (demo_share if self.added else 1.0)
         low = np.where(from_demos & (self.demos > 0), 0, self.demos)
         high = np.where(from_demos & (self.demos > 0), self.demos, self.size)

@@ -89,11 +89,18 @@ def test_samples_count_demonstrations_and_validation_is_counted_apart(tmp_path: 
 
 
 def test_a_run_is_not_overwritten_nor_resumed_with_other_settings(tmp_path: Path) -> None:
-    _train(tmp_path)
+    with pytest.raises(ConfigError, match="nothing to resume"):
+        _train(tmp_path, resume=True)
+    records = _train(tmp_path).records
+    assert _train(tmp_path, resume=True).records == records  # it was finished
     with pytest.raises(ConfigError, match="already holds a run"):
         _train(tmp_path)
     with pytest.raises(ConfigError, match="resumed unchanged"):
         _train(tmp_path, replace(TINY, seed=1), resume=True)
+    state = tmp_path / "training.pt"
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="is damaged"):
+        _train(tmp_path, resume=True)
 
 
 def test_time_limit_ends_a_run_with_a_checkpoint(tmp_path: Path) -> None:

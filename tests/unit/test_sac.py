@@ -191,6 +191,8 @@ def _marked(value: float, count: int, problem: Point) -> Episodes:
 def test_replay_draws_the_asked_share_of_demonstrations_and_never_overwrites_them() -> None:
     problem, rng = Point(), np.random.default_rng(0)
     replay = Replay(problem, capacity=6)
+    with pytest.raises(ConfigError, match="empty"):
+        replay.sample(1, rng, demo_share=0.5, hindsight=0.0)
     replay.add_demonstrations(_marked(1.0, 2, problem))
     only_demos = replay.sample(100, rng, demo_share=0.5, hindsight=0.0)
     assert (only_demos.actions == 1.0).all()
