@@ -39,7 +39,9 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> In
         ConfigError: no trials, more successes than trials, or a confidence outside (0, 1).
     """
     if trials <= 0 or not 0 <= successes <= trials:
-        raise ConfigError(f"wilson_interval: {successes} successes in {trials} trials; need 0 to {trials} of at least 1")
+        raise ConfigError(
+            f"wilson_interval: {successes} successes in {trials} trials; need 0 <= successes <= trials and trials > 0"
+        )
     z = _quantile(confidence)
     rate = successes / trials
     spread = 1.0 + z**2 / trials
