@@ -184,6 +184,12 @@ class Twin:
         renderer = self._video[width, height]
         return renderer.frame(self._data(), self.camera.scaled(width, height), self._goal())
 
+    def close(self) -> None:
+        """Give back the OpenGL contexts of video frames; the next frame opens new ones."""
+        for renderer in self._video.values():
+            renderer.close()
+        self._video.clear()
+
     @property
     def renderers(self) -> dict[str, str]:
         """Which renderers run, by what they draw."""

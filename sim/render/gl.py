@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
+import weakref
 from typing import Any
 
 import mujoco as mj
@@ -45,6 +47,9 @@ class GlRenderer:
                 f"no {self._backend} on this machine ({error}); install it with: "
                 f"{INSTALL_OSMESA if self._backend == 'osmesa' else INSTALL_EGL}"
             ) from error
+        self._closed = False
+        # At exit contexts must go before the display does, whose own hook was registered when it was opened, above.
+        atexit.register(_close_if_alive, weakref.ref(self))
         self._scene = mj.MjvScene(model, maxgeom=_MAX_SHAPES)
         self._scene.flags[mj.mjtRndFlag.mjRND_SHADOW] = shadows
         for flag in (mj.mjtRndFlag.mjRND_REFLECTION, mj.mjtRndFlag.mjRND_SKYBOX, mj.mjtRndFlag.mjRND_HAZE):
@@ -54,8 +59,10 @@ class GlRenderer:
         """Return what `camera` sees of `data`, (height, width, 3), with a flat disc at `goal` (x, y, radius) [m].
 
         Raises:
-            RenderError: the camera's image is larger than the renderer was made for.
+            RenderError: the camera's image is larger than the renderer was made for, or the renderer is closed.
         """
+        if self._closed:
+            raise RenderError("this video renderer is closed")
         if camera.width > self._width or camera.height > self._height:
             raise RenderError(
                 f"image {camera.width}x{camera.height} is larger than this renderer's {self._width}x{self._height}"
@@ -74,9 +81,12 @@ class GlRenderer:
         return image[::-1].copy()
 
     def close(self) -> None:
-        """Free the context."""
-        self._mjr.free()
-        self._context.free()
+        """Free the context; again does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._context.make_current()
+            self._mjr.free()
+            self._context.free()
 
     def _add_disc(self, goal: FloatArray) -> None:
         disc = self._scene.geoms[self._scene.ngeom]
@@ -102,6 +112,12 @@ def _aim(scene: mj.MjvScene, camera: Camera) -> None:
     for light in scene.lights[: scene.nlight]:
         if light.headlight:
             light.pos[:], light.dir[:] = camera.position, rotation[:, 2]
+
+
+def _close_if_alive(renderer: weakref.ref[GlRenderer]) -> None:
+    alive = renderer()
+    if alive is not None:
+        alive.close()
 
 
 def _context_class(backend: str) -> Any:

@@ -26,6 +26,10 @@ class VideoRenderer(Protocol):
         """Return (height, width, 3) with a flat disc at `goal` (x, y, radius) [m]."""
         ...
 
+    def close(self) -> None:
+        """Give back what the renderer holds."""
+        ...
+
 
 class RayFrames:
     """Frames from the policy's renderer: plainer, without shadows, but they need no OpenGL."""
@@ -44,6 +48,9 @@ class RayFrames:
         depths = np.empty(images.shape[:3])
         renderer.render(data.geom_xpos[None], data.geom_xmat[None], images, depths)
         return images[0] if goal is None else _with_disc(images[0], depths[0], camera, goal)
+
+    def close(self) -> None:
+        """Hold nothing, give back nothing."""
 
 
 def video_renderer(choice: str, model: mj.MjModel, width: int, height: int, *, shadows: bool = False) -> VideoRenderer:

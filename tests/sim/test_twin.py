@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -142,6 +144,22 @@ def test_reset_brings_back_the_same_start_to_the_last_bit() -> None:
 def test_a_task_of_another_family_is_refused() -> None:
     with pytest.raises(TaskError, match="of family 'door', this twin of 'push'"):
         Twin(FAMILY).reset_scene(replace(TASK, family="door"), seed=0)
+
+
+def test_closing_gives_back_the_context_and_a_script_ends_without_noise() -> None:
+    code = """
+from gmps_robot.families import family
+from sim.twin import Twin
+twin, left_open = Twin(family("push"), video="gl"), Twin(family("push"), video="gl")
+first = twin.video_frame(48, 64)
+left_open.video_frame(48, 64)
+twin.close()
+twin.close()
+assert (twin.video_frame(48, 64) == first).all()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert done.stderr == ""
 
 
 def test_video_frames_have_the_size_asked_for_and_the_renderers_are_named() -> None:
