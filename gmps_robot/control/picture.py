@@ -51,7 +51,8 @@ def _draw_paths(axes: Any, report: AdaptReport) -> None:
         axes.plot(x, y, "+", color=SUCCESS, ms=12)
     axes.set(xlabel="y [cm]", ylabel="x [cm]", title="where the object went, seen from above")
     axes.set_aspect("equal", adjustable="datalim")
-    axes.invert_xaxis()
+    reach = max(abs(y) for y in axes.get_xlim())
+    axes.set_xlim(reach, -reach)
     axes.legend(fontsize=8, loc="upper right")
 
 
