@@ -46,12 +46,24 @@ class SameOriginOnly:
             await _answer(scope, receive, send, *refusal)
             return
 
+        left = False
+
+        async def receive_and_watch() -> Message:
+            nonlocal left
+            message = await receive()
+            left = left or message["type"] == "http.disconnect"
+            return message
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        await self.app(scope, receive, send_with_headers)
+        try:
+            await self.app(scope, receive_and_watch, send_with_headers)
+        except RuntimeError:
+            if not left:  # NiceGUI's middleware raises when a browser leaves while a file is on its way
+                raise
 
 
 def refuse(headers: Headers) -> tuple[int, str] | None:

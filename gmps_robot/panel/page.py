@@ -111,10 +111,16 @@ def _now() -> None:
 
 
 def _chart(bridge: PanelBridge) -> None:
-    with ui.element("section").classes("card chart-card").props('aria-label="Return per episode"'):
+    with ui.element("section").classes("card chart-card").props('aria-label="Return per episode"') as card:
         text("h2", "chart-title", "Return per episode")
         text("p", "chart-words", "")  # the same numbers for a screen reader
-        shown = chart.points(bridge.state())
+    # The chart library is by far the largest part of the page: the buttons do not wait for it.
+    ui.timer(CHART_PERIOD, lambda: _draw_chart(card, bridge), once=True, immediate=False)
+
+
+def _draw_chart(card: ui.element, bridge: PanelBridge) -> None:
+    shown = chart.points(bridge.state())
+    with card:
         plot = ui.echart(chart.options(shown)).classes("chart").props('aria-hidden="true"')
 
     def refresh() -> None:
@@ -126,7 +132,8 @@ def _chart(bridge: PanelBridge) -> None:
             plot.options.update(chart.options(points))
             plot.update()
 
-    ui.timer(CHART_PERIOD, refresh)
+    with card:
+        ui.timer(CHART_PERIOD, refresh)
 
 
 def _comparison() -> None:

@@ -17,21 +17,28 @@ SEQ = "Number(document.getElementById('camera').dataset.seq)"
 
 
 def test_the_page_is_usable_within_three_seconds_and_asks_no_other_host(open_tab, server: PanelServer) -> None:
-    open_tab()  # the server's first page of all pays for imports
-    seconds = []
-    for _ in range(3):  # the best of three: other programs share the machine
-        begin = time.monotonic()
-        tab = open_tab()
-        tab.page.wait_for_selector(tab.button("start", ":enabled"))
-        tab.page.wait_for_function(f"{SEQ} > 0")
-        seconds.append(time.monotonic() - begin)
-    assert min(seconds) < 3.0
+    open_tab().page.close()  # the server's first page of all pays for imports
+    slowed = _slowdown()
+    begin = time.monotonic()
+    tab = open_tab()
+    tab.page.wait_for_selector(tab.button("start", ":enabled"))
+    tab.page.wait_for_function(f"{SEQ} > 0")
+    seconds = time.monotonic() - begin
+    assert seconds / ((slowed + _slowdown()) / 2) < 3.0
     tab.page.wait_for_selector(".chart canvas")
     assert {urlsplit(url).netloc for url in tab.requests if not url.startswith(("blob:", "data:"))} == {
         f"127.0.0.1:{server.port}"
     }
     assert any(url.endswith("/ws/camera") for url in tab.requests)
     assert tab.errors == []
+
+
+def _slowdown() -> float:
+    """How many times longer work takes now than on an idle machine: wall clock over CPU time of a short spin."""
+    wall, cpu = time.monotonic(), time.thread_time()
+    while time.thread_time() - cpu < 0.2:
+        pass
+    return (time.monotonic() - wall) / 0.2
 
 
 def test_the_camera_picture_moves(open_tab) -> None:
