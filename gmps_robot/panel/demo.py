@@ -63,8 +63,7 @@ class FakeBridge:
                 return self._frame if self.silent["camera"] is not None else None
             now = self._clock()
             if self._frame is None or int(now * 20) != self._frame.seq:
-                share = self._session.step / self._session.horizon if self._session.phase in ACTING else 0.0
-                self._frame = Frame(int(now * 20), int(now * 1e9), draw(share, self._skill(), now))
+                self._frame = Frame(int(now * 20), int(now * 1e9), draw(self._share(), self._skill(), now))
             return self._frame
 
     def start(self, task: int, split: Split, episodes: int, updates: int) -> None:
@@ -212,6 +211,13 @@ class FakeBridge:
     def _pause(self) -> None:
         self._session = replace(self._session, paused=True)
         self._paused_at = self._clock()
+
+    def _share(self) -> float:
+        """How far the shown episode is; a finished one stays in sight until it is judged."""
+        session = self._session
+        if session.phase == "awaiting_label":
+            return 1.0
+        return session.step / session.horizon if session.phase in ACTING else 0.0
 
     def _skill(self) -> float:
         return {"before": 0.2, "adapt": 0.45, "after": 0.95}[self._session.stage]
