@@ -17,7 +17,7 @@ from gmps_robot.panel.server import PanelServer, bind
 from gmps_robot.panel.settings import PanelSettings
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "robot.lab", ""])
+@pytest.mark.parametrize("host", ["0.0.0.0", "203.0.113.5", "::", "robot.lab", ""])
 def test_listening_elsewhere_is_refused_because_there_is_no_login(host: str) -> None:
     with pytest.raises(ConfigError, match="no login in this version") as error:
         PanelSettings(host=host)
