@@ -60,6 +60,7 @@ class TwinSession:
         self._recorder = PathRecorder()
         self._scenes: list[SceneState] = []
         self._resets = 0
+        self._renderers = self._twin.renderers
         self._progress = EpisodeProgress(console)
         self._began = time.perf_counter()
         self.films: tuple[list[ImageArray], list[ImageArray]] = ([], [])
@@ -77,6 +78,9 @@ class TwinSession:
         except KeyboardInterrupt:
             self._session.stop("interrupted at the terminal")
             return INTERRUPTED
+        finally:
+            self._renderers = self._twin.renderers
+            self._twin.close()
         return STOPPED if status.phase == "stopped" else 0
 
     def report(self, policy: str) -> AdaptReport:
@@ -85,7 +89,7 @@ class TwinSession:
         details = {
             "reward": self._options.reward,
             "cycle_ms": {"p50": 1e3 * timing.busy_p50, "p99": 1e3 * timing.busy_p99},
-            "renderers": self._twin.renderers,
+            "renderers": self._renderers,
             "robot_seconds": self._resets * self._family.horizon / self._family.control_hz,
         }
         return AdaptReport(

@@ -50,9 +50,9 @@ def _draw_paths(axes: Any, report: AdaptReport) -> None:
         )
         axes.plot(x, y, "+", color=SUCCESS, ms=12)
     axes.set(xlabel="y [cm]", ylabel="x [cm]", title="where the object went, seen from above")
-    axes.set_aspect("equal", adjustable="datalim")
-    reach = max(abs(y) for y in axes.get_xlim())
-    axes.set_xlim(reach, -reach)
+    bottom, top = axes.get_ylim()
+    reach = max(abs(y) for y in (*axes.get_xlim(), 0.6 * (top - bottom)))
+    axes.set(xlim=(reach, -reach), ylim=(bottom, top), aspect="equal")
     axes.legend(fontsize=8, loc="upper right")
 
 
