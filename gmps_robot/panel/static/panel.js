@@ -34,6 +34,7 @@ function start() {
     render();
   });
   listen("/ws/camera", drawFrame, { binary: true });
+  lastStatus = performance.now(); // a slow start of the page is not the server's silence
   setInterval(watchSilence, 500);
 }
 
@@ -254,7 +255,7 @@ function watchSilence() {
   const now = performance.now();
   const lost = now - lastStatus > SERVER_SILENT_MS;
   if (lost && serverLostSince === null) {
-    serverLostSince = new Date(Date.now() - (lastStatus ? now - lastStatus : 0));
+    serverLostSince = new Date(Date.now() - (now - lastStatus));
     document.body.dataset.tone = "warn";
     setText("headline", "Panel server is silent");
     setText("instruction", `Nothing heard since ${clock(serverLostSince)}; what the page shows is old. Trying to reconnect. ` +
