@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from gmps_robot.panel.app import create_api, create_app
 from gmps_robot.panel.demo import FakeBridge
@@ -25,6 +25,10 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]
+
+
+PATIENCE = 20_000  # a wait ends as soon as what it waits for is there; only a failure takes this long [ms]
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass
@@ -108,7 +112,7 @@ def open_tab(stage: Stage, server: PanelServer, browser: Browser) -> Iterator[Ca
         context = browser.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         tab = Tab(context.new_page(), stage.bridge)
-        tab.page.set_default_timeout(10_000)
+        tab.page.set_default_timeout(PATIENCE)
         tab.page.on("request", lambda request: tab.requests.append(request.url))
         tab.page.on("websocket", lambda socket: tab.requests.append(socket.url))
         tab.page.on("pageerror", lambda error: tab.errors.append(str(error)))

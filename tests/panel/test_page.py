@@ -52,7 +52,7 @@ def test_the_camera_picture_moves(open_tab) -> None:
 
 
 def test_a_session_from_start_to_the_comparison(open_tab) -> None:
-    tab = open_tab(reward="twin", evaluation_episodes=2)
+    tab = open_tab(reward="twin", evaluation_episodes=2, episode_seconds=0.4)
     page = tab.page
     expect(page.locator(tab.button("label") + ":visible")).to_have_count(0)  # the twin judges
     page.fill("#start-task", "7")
@@ -66,7 +66,7 @@ def test_a_session_from_start_to_the_comparison(open_tab) -> None:
     expect(page.locator(tab.button("start"))).to_be_disabled()
     assert tab.calls("start") == [("start", 7, "val", 6, 1)]
     expect(page.locator("#task")).to_have_text("push-val-s0-7")
-    expect(page.locator("#headline")).to_have_text("Done", timeout=20_000)
+    expect(page.locator("#headline")).to_have_text("Done", timeout=40_000)
     counted = page.evaluate("seen")
     expected = [*(f"Episode {i} of 2, before adaptation" for i in (1, 2)),
                 *(f"Episode {i} of 6, adaptation" for i in range(1, 7)), "Update 1 of 1",
