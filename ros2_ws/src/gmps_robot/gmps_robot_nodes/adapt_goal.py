@@ -10,7 +10,6 @@ from typing import get_args
 
 from gmps_msgs.action import Adapt
 
-from gmps_robot.checkpoint import save_checkpoint
 from gmps_robot.control.session import AdaptationSession, SessionConfig
 from gmps_robot.control.session_status import ENDED
 from gmps_robot.errors import ConfigError, SessionError, TaskError, nearest
@@ -18,6 +17,7 @@ from gmps_robot.families.family import Family
 from gmps_robot.policy import MetaPolicy
 from gmps_robot.tasks import Task, split
 from gmps_robot_nodes import session_status
+from gmps_robot_nodes.adapt_report import SessionFolder, inner_loop
 from gmps_robot_nodes.adapt_run import AdaptRun, RewardSource
 from gmps_robot_nodes.adapt_topics import AdaptTopics
 from gmps_robot_nodes.pairing import Pairing, Part
@@ -26,12 +26,22 @@ TASKS_PER_SPLIT = 100  # `task` counts within the list of this many that `gmps e
 
 
 @dataclass(frozen=True)
+class GoalOptions:
+    """What holds for every goal of the node."""
+
+    checkpoint: str
+    out: Path
+    evaluations: int
+    film: bool
+
+
+@dataclass(frozen=True)
 class Started:
     """A session with what feeds it."""
 
     run: AdaptRun
     pairing: Pairing
-    output: Path
+    folder: SessionFolder
 
     def label(self, value: float, episode: int) -> None:
         """A person judges an episode.
@@ -88,7 +98,7 @@ class Started:
             accepted=status.decision == "accepted",
             success_before=before,
             success_after=before if status.decision == "rolled_back" and math.isnan(after) else after,
-            output=str(self.output),
+            output=str(self.folder.path),
             message=status.message,
             status=session_status.message(status, time.time_ns(), self.run.task.context, self.run.reward),
         )
@@ -100,7 +110,7 @@ class Started:
 
 
 def begin(
-    goal: Adapt.Goal, policy: MetaPolicy, family: Family, out: Path, evaluations: int, topics: AdaptTopics
+    goal: Adapt.Goal, policy: MetaPolicy, family: Family, options: GoalOptions, topics: AdaptTopics
 ) -> Started:
     """Start the session that `goal` asks for.
 
@@ -109,17 +119,18 @@ def begin(
     """
     task = find_task(goal.task, goal.split, int(goal.seed), family)
     reward = reward_source(goal.reward)
-    config = SessionConfig(int(goal.episodes), int(goal.updates), evaluations, seed=int(goal.seed))
-    output = out / f"{time.strftime('%Y%m%d-%H%M%S')}-{task.task_id}"
-
-    def save(adapted: MetaPolicy, update: int) -> None:
-        save_checkpoint(adapted, output / f"phi-{update}")
-
-    session = AdaptationSession(policy, family, config, clock=time.monotonic, save=save)
+    settings = SessionConfig(
+        int(goal.episodes), int(goal.updates), options.evaluations, seed=int(goal.seed),
+        adapt=inner_loop(options.checkpoint),
+    )  # fmt: skip
+    folder = SessionFolder(options.out, task, options.checkpoint, settings, family)
+    session = AdaptationSession(policy, family, settings, clock=time.monotonic, save=folder.save_phi)
     pairing = Pairing(needs(policy, reward), time.monotonic)
-    run = AdaptRun(session, family, task, reward, int(goal.seed), pairing, topics, time.monotonic)
+    run = AdaptRun(
+        session, family, task, reward, int(goal.seed), pairing, topics, time.monotonic, film=options.film
+    )
     topics.on_reset(run.reset_confirmed, run.reset_refused)
-    return Started(run, pairing, output)
+    return Started(run, pairing, folder)
 
 
 def needs(policy: MetaPolicy, reward: RewardSource) -> frozenset[Part]:

@@ -6,6 +6,7 @@ everything, so nothing here needs a lock; the session's work is short, and the a
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +32,7 @@ from gmps_robot.errors import GmpsError, SessionError
 from gmps_robot.policy import MetaPolicy
 from gmps_robot.types import FloatArray
 from gmps_robot_nodes import parameters, qos, session_status
-from gmps_robot_nodes.adapt_goal import Started, begin
+from gmps_robot_nodes.adapt_goal import GoalOptions, Started, begin
 from gmps_robot_nodes.adapt_topics import AdaptTopics
 from gmps_robot_nodes.spinning import Ending, main, spin
 
@@ -47,9 +48,13 @@ class AdaptNode(LifecycleNode):
         super().__init__("adapt")
         self._family = families.family(parameters.declare(self, "family", "push", "Task family of the rig."))
         self._checkpoint = parameters.declare(self, "checkpoint", "push-vision", "Shipped checkpoint, or a directory.")
-        self._out = Path(parameters.declare(self, "out", "runs/adapt", "Where results go, a directory per goal."))
-        self._evaluations = parameters.declare(
-            self, "evaluation_episodes", 5, "Deterministic episodes before and after adaptation.", low=0, high=100
+        self._options = GoalOptions(
+            self._checkpoint,
+            Path(parameters.declare(self, "out", "runs/adapt", "Where results go, a directory per goal.")),
+            parameters.declare(
+                self, "evaluations", 5, "Deterministic episodes before and after adaptation.", low=0, high=100
+            ),
+            parameters.declare(self, "film", True, "Whether to film an episode before and one after, on the twin."),
         )
         self._silence = parameters.declare(
             self, "silence", 1.0, "Without an observation for this long an episode is void [s].", low=0.2, high=60.0
@@ -123,13 +128,12 @@ class AdaptNode(LifecycleNode):
         try:
             if self._policy is None or not self._active:
                 raise SessionError("the adapt node is not active: configure and activate it first")
-            self._started = begin(
-                handle.request, self._policy, self._family, self._out, self._evaluations, self._topics
-            )
+            self._started = begin(handle.request, self._policy, self._family, self._options, self._topics)
             self._topics.listen(self._started.pairing)
             self._finished = Future()
             self._on_event()
             await self._finished
+            await self._write_pictures(self._started)
             result = self._started.result()
         except GmpsError as error:
             handle.abort()
@@ -145,6 +149,24 @@ class AdaptNode(LifecycleNode):
         else:
             handle.abort()
         return result
+
+    def _write_pictures(self, started: Started) -> Future:
+        """Draw what remains of a session, beside the callbacks: it takes seconds."""
+        drawn = Future()
+
+        def draw() -> None:
+            for problem in started.folder.write_pictures(started.run):
+                self.get_logger().error(f"no picture or film: {problem}")
+            drawn.set_result(None)
+
+        threading.Thread(target=draw, name="pictures", daemon=True).start()
+        return drawn
+
+    def _write_numbers(self, started: Started) -> None:
+        try:
+            started.folder.write_numbers(started.run)
+        except OSError as error:
+            self.get_logger().error(f"the results could not be stored: {error}; the session goes on")
 
     def _on_event(self) -> None:
         """After every message and answer: let the run go on, and tell what has changed."""
@@ -170,6 +192,8 @@ class AdaptNode(LifecycleNode):
         if news or now - self._told_at >= STATUS_PERIOD:
             self._told, self._told_at = told, now
             started = self._started
+            if news and started is not None:
+                self._write_numbers(started)
             context, reward = ((), "") if started is None else (started.run.task.context, started.run.reward)
             message = session_status.message(status, self.get_clock().now().nanoseconds, context, reward)
             self._status.publish(message)

@@ -7,8 +7,9 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from gmps_robot.control.report import PathRecorder
 from gmps_robot.control.session import AdaptationSession
-from gmps_robot.control.session_status import ACTING, ENDED
+from gmps_robot.control.session_status import ACTING, ENDED, STAGES, SessionStatus, Stage
 from gmps_robot.errors import ObservationError
 from gmps_robot.families.family import Family
 from gmps_robot.tasks import Task
@@ -26,7 +27,9 @@ class Hands(Protocol):
         """Send an arm action (4,), or None to hold, as the answer to the observation of `answers_ns`."""
         ...
 
-    def ask_reset(self, task: Task, seed: int) -> bool:
+    film: list[bytes]  # pictures of the episode that is being filmed, as they come
+
+    def ask_reset(self, task: Task, seed: int, film: bool) -> bool:
         """Ask for arm and object to be put back; `AdaptRun.reset_confirmed` or `reset_refused` answers.
 
         Returns whether there was anybody to ask.
@@ -39,7 +42,7 @@ class AdaptRun:
 
     def __init__(
         self, session: AdaptationSession, family: Family, task: Task, reward: RewardSource, seed: int, pairing: Pairing,
-        hands: Hands, clock: Callable[[], float],
+        hands: Hands, clock: Callable[[], float], film: bool,
     ) -> None:
         """Start `session` on `task`.
 
@@ -48,11 +51,16 @@ class AdaptRun:
         """
         self.session, self.task, self.reward = session, task, reward
         self._family, self._seed, self._pairing, self._hands, self._clock = family, seed, pairing, hands, clock
+        self._film = film
+        self._counted = (0, 0, 0)  # finished episodes per stage whose paths are kept
         self._scenes: list[SceneState] = []
-        self._awaited = 0  # the observation whose applied command must be known before the next action [ns]
+        self._awaited = 0  # the observation that the last action answered [ns]; zero: none
         self._asked: float | None = None  # when a reset was asked for
         self._confirmed = reward != "human"  # a person has said that hands are clear
         self._resets = 0
+        self._begun = False  # whether the path of the present episode has begun
+        self.paths = PathRecorder()
+        self.films: dict[Stage, list[bytes]] = {}  # JPEG pictures of the first episode of each stage
         session.start(task)
 
     def progress(self) -> None:
@@ -74,7 +82,8 @@ class AdaptRun:
         """Everything is back at its start, from the observation of `stamp_ns` on."""
         self._asked = None
         self._confirmed = self.reward != "human"
-        self._awaited, self._scenes = 0, []
+        self._awaited, self._scenes, self._begun = 0, [], False
+        self._hands.film.clear()
         self._pairing.forget_before(stamp_ns)
         if self.session.status.phase == "awaiting_reset":
             self.session.reset_done()
@@ -106,20 +115,19 @@ class AdaptRun:
         status = self.session.status
         if status.phase in ENDED:
             return False
+        self._keep_finished(status)
         if self.session.advance():
             return True
         if self._asked is not None:
             return False
         if status.phase == "awaiting_reset" and self._confirmed and not status.paused:
-            if self._hands.ask_reset(self.task, self._seed + self._resets):
+            if self._hands.ask_reset(self.task, self._seed + self._resets, self._wants_film()):
                 self._resets += 1
                 self._asked = self._clock()
             return False
         if status.phase == "awaiting_label" and self.reward == "twin":
             self._label()
             return True
-        if self._awaited and self._pairing.applied(self._awaited) is None:
-            return False
         moment = self._pairing.newest()
         if moment is not None:
             self._act(moment)
@@ -128,11 +136,16 @@ class AdaptRun:
     def _act(self, moment: Moment) -> None:
         """Feed the session one observation and send what it wants."""
         if self._awaited:
+            # It is sent before the next observation, so what has not come by now is lost, and stays unknown.
             applied = self._pairing.applied(self._awaited)
             if applied is not None:
                 self.session.record_applied(applied)
             if moment.scene is not None:
                 self._scenes.append(moment.scene)
+                self.paths.add(moment.scene)
+        elif moment.scene is not None and not self._begun:
+            self.paths.begin(moment.scene)
+            self._begun = True
         self._awaited = 0
         place = None if moment.scene is None else moment.scene.object_pose[:3]
         tip = np.full(3, np.nan) if moment.tip is None else moment.tip
@@ -143,6 +156,21 @@ class AdaptRun:
         if action is not None:
             self._awaited = moment.stamp_ns
         self._hands.send(action, moment.stamp_ns)
+
+    def _keep_finished(self, status: SessionStatus) -> None:
+        """When an episode has just got its label, keep its path and film."""
+        counts = (len(status.before_returns), len(status.returns), len(status.after_returns))
+        for stage, before, now in zip(STAGES, self._counted, counts, strict=True):
+            if now > before:
+                self.paths.end(stage)
+                if before == 0 and self._hands.film:
+                    self.films[stage] = list(self._hands.film)
+        self._counted = counts
+
+    def _wants_film(self) -> bool:
+        """The first episode before and the first after adaptation are filmed."""
+        status = self.session.status
+        return self._film and status.stage != "adapt" and status.episode == 1
 
     def _label(self) -> None:
         """Judge the finished episode as a person would: one binary label at its end."""

@@ -12,7 +12,7 @@ from gmps_msgs.msg import SceneState as SceneStateMsg
 from gmps_msgs.srv import SceneReset
 from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from gmps_robot.control.rollout import CommandSequence
 from gmps_robot.errors import ObservationError
@@ -28,6 +28,7 @@ class AdaptTopics:
 
     def __init__(self, node: LifecycleNode, speed: float, on_event: Callable[[], None]) -> None:
         self.fault = ""  # why the arm is stopped; empty while it is not
+        self.film: list[bytes] = []  # JPEG pictures of the episode that is being filmed
         self._node, self._on_event = node, on_event
         self._pairing: Pairing | None = None
         self._sequence = CommandSequence(speed)
@@ -38,10 +39,12 @@ class AdaptTopics:
         self._reset = node.create_client(SceneReset, "scene/reset")
         node.create_subscription(GuardStatus, "arm/guard_status", self._on_guard, qos.STATUS)
         node.create_subscription(Image, "camera/image_raw", self._on_image, qos.CAMERA)
+        # What was applied comes last: it is older than what is fetched before it, so then it is there, or lost.
         self._with_image = (
-            PolledSubscription(node, AppliedCommandMsg, "arm/applied", self._on_applied, qos.STATE),
             PolledSubscription(node, PoseStamped, "arm/ee_pose", self._on_pose, qos.STATE),
+            PolledSubscription(node, CompressedImage, "camera/film/compressed", self._on_picture, qos.STATE),
             PolledSubscription(node, SceneStateMsg, "scene/state", self._on_scene, qos.STATE),
+            PolledSubscription(node, AppliedCommandMsg, "arm/applied", self._on_applied, qos.STATE),
         )
 
     def listen(self, pairing: Pairing | None) -> None:
@@ -67,14 +70,16 @@ class AdaptTopics:
             self._last = conversions.command_message(self._sequence.move(action, now_ns * 1e-9), answers_ns)
         self._command.publish(self._last)
 
-    def ask_reset(self, task: Task, seed: int) -> bool:
+    def ask_reset(self, task: Task, seed: int, film: bool) -> bool:
         """See `Hands.ask_reset`. Without an answer the run asks again."""
         if not self._reset.service_is_ready():
             self._node.get_logger().warning(
                 "nobody offers scene/reset: is the twin running?", throttle_duration_sec=5.0, skip_first=True
             )
             return False
-        self._reset.call_async(SceneReset.Request(task=task.to_json(), seed=seed)).add_done_callback(self._on_reset)
+        self._reset.call_async(SceneReset.Request(task=task.to_json(), seed=seed, film=film)).add_done_callback(
+            self._on_reset
+        )
         return True
 
     def _on_reset(self, future: Future) -> None:
@@ -99,6 +104,9 @@ class AdaptTopics:
     def _on_scene(self, message: SceneStateMsg) -> None:
         if self._pairing is not None:
             self._pairing.add_scene(conversions.to_ns(message.header.stamp), conversions.scene(message))
+
+    def _on_picture(self, message: CompressedImage) -> None:
+        self.film.append(bytes(message.data))
 
     def _on_image(self, message: Image) -> None:
         if self._pairing is None:

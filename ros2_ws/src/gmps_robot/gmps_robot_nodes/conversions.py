@@ -18,6 +18,7 @@ from gmps_robot.types import AppliedCommand, ArmCommand, ArmState, CommandSource
 
 BASE_FRAME = "base"
 CAMERA_FRAME = "camera_optical_frame"
+FILM_EVERY = 2  # steps per picture of a film
 JOINT_NAMES = tuple(f"right_j{i}" for i in range(7))
 _SECOND = 1_000_000_000
 _SOURCES: dict[str, CommandSource] = {"policy": "policy", "teleop": "teleop", "reset": "reset"}

@@ -89,6 +89,7 @@ ARGUMENTS = (
     Argument("goals", "1", "How many tasks to adapt to, one after the other.", (), 1, 1000),
     Argument("episodes", "20", "Episodes before each update.", (), 2, 200),
     Argument("updates", "1", "Policy-gradient updates.", (), 1, 20),
+    Argument("evaluations", "5", "Episodes before and after that show what adaptation brought.", (), 0, 100),
     Argument("reward", "twin", "Who judges an episode: the twin, a person at the panel, or a marker tracker.",
              ("twin", "human", "marker")),
     Argument("speed", "realtime", "Pace of the twin; `max` runs it in lock-step and publishes /clock.", SPEEDS),
@@ -96,6 +97,7 @@ ARGUMENTS = (
     Argument("seed", "0", "Seed of the task list, the exploration and the start of the block.", (), 0, 2**31 - 1),
     Argument("out", "runs/adapt", "Where results go, in a directory per run."),
     Argument("json", "", "File for the numbers of every goal; empty: goals.json beside the other results."),
+    Argument("film", "true", "Film one episode before and one after, on the twin.", BOOLEAN),
     Argument("panel", "true", "Whether to serve the web panel.", BOOLEAN),
     Argument("panel_port", "8080", "Port of the web panel on this machine; 0 takes any free one.", (), 0, 65535),
     Argument("stay", "false", "Keep everything running after the last goal.", BOOLEAN),
@@ -104,7 +106,7 @@ ARGUMENTS = (
 
 NODES = (
     NodeDescription("twin", ("speed", "seed")),
-    NodeDescription("adapt", ("checkpoint", "out", "use_sim_time")),
+    NodeDescription("adapt", ("checkpoint", "out", "evaluations", "film", "use_sim_time")),
     NodeDescription("panel", ("panel_port", "reward", "seed"), condition="panel"),
     NodeDescription(
         "conductor",

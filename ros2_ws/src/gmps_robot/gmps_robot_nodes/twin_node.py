@@ -149,7 +149,7 @@ class TwinNode(Node):
             response.message = str(error)
             return response
         self._homing = False
-        self._topics.note_reset(request.task)
+        self._topics.note_reset(request.task, bool(request.film))
         self._observe(Answer.NONE)
         response.success, response.stamp = True, conversions.to_time(self._stamp_ns)
         return response

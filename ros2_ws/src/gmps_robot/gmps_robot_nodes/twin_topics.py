@@ -45,20 +45,22 @@ class TwinTopics:
         self._applied = node.create_publisher(AppliedCommandMsg, "arm/applied", qos.STATE)
         self._guard = node.create_publisher(GuardStatus, "arm/guard_status", qos.STATUS)
         self._image = node.create_publisher(Image, "camera/image_raw", qos.CAMERA)
+        self._film = node.create_publisher(CompressedImage, "camera/film/compressed", qos.STATE)
         self._view = node.create_publisher(CompressedImage, "camera/view/compressed", qos.CAMERA)
         self._scene = node.create_publisher(SceneStateMsg, "scene/state", qos.STATE)
         self._health = node.create_publisher(DiagnosticArray, "/diagnostics", qos.STATE)
         self._resets, self._task = 0, ""
+        self._filming, self._steps = False, 0
         self._last_view = self._last_health = 0.0
         self._last_guard: tuple[object, ...] = ()
         self._seq, self._limits = 0, ()
 
     _limits: tuple[str, ...]
 
-    def note_reset(self, task: str) -> None:
-        """From now on the scene is that of `task` (JSON)."""
+    def note_reset(self, task: str, film: bool) -> None:
+        """From now on the scene is that of `task` (JSON); `film`: somebody wants pictures of every second step."""
         self._resets += 1
-        self._task = task
+        self._task, self._filming, self._steps = task, film, 0
 
     def publish(self, state: ArmState, stamp_ns: int) -> None:
         """Send the present observation; the image last, so that nothing is missing when it arrives.
@@ -72,6 +74,9 @@ class TwinTopics:
             self._scene.publish(
                 conversions.scene_message(self._twin.scene(), stamp_ns, self._resets, self._task)
             )
+        if self._filming and self._steps % conversions.FILM_EVERY == 0:
+            self._film.publish(self._picture(stamp_ns))
+        self._steps += 1
         if self._clock is not None:
             self._clock.publish(Clock(clock=conversions.to_time(stamp_ns)))
         self._image.publish(conversions.image_message(self._twin.image(), stamp_ns))
@@ -99,12 +104,15 @@ class TwinTopics:
         now = time.monotonic()
         if now - self._last_view >= 1.0 / self._view_rate and self._view.get_subscription_count() > 0:
             self._last_view = now
-            pixels = self._twin.video_frame(self._view_height, round(self._view_height * VIEW_ASPECT))
-            jpeg = simplejpeg.encode_jpeg(pixels, quality=JPEG_QUALITY, colorspace="RGB")
-            self._view.publish(conversions.jpeg_message(jpeg, stamp_ns))
+            self._view.publish(self._picture(stamp_ns))
         if now - self._last_health >= DIAGNOSTICS_PERIOD:
             self._last_health = now
             self._health.publish(self._diagnostics(stamp_ns, pace))
+
+    def _picture(self, stamp_ns: int) -> CompressedImage:
+        pixels = self._twin.video_frame(self._view_height, round(self._view_height * VIEW_ASPECT))
+        jpeg = simplejpeg.encode_jpeg(pixels, quality=JPEG_QUALITY, colorspace="RGB")
+        return conversions.jpeg_message(jpeg, stamp_ns)
 
     def _diagnostics(self, stamp_ns: int, pace: Pace) -> DiagnosticArray:
         guard = self._twin.guard_state
