@@ -20,6 +20,8 @@ DAMPING = 0.05
 POSITION_DAMPING_SHARE = 0.02  # the tip's position is damped less than its attitude: it must track
 POSTURE_GAIN = 0.02  # pull towards the neutral joints per step, inside the null space
 JOINT_MARGIN = 0.02  # commanded joints keep this far from their limits [rad]
+# Joint 6 against the table's neutral pose: the pads then stand side by side, a pusher 4.5 cm wide when half open.
+TOOL_TURN = -np.pi / 2
 _PLACING_STEPS = 200
 _PLACING_TOLERANCE = 1e-4  # [m]
 
@@ -103,6 +105,11 @@ def joints_at(tip: tuple[float, float, float]) -> FloatArray:
     return np.asarray(joints[0])
 
 
+def neutral_joints() -> FloatArray:
+    """Return the posture (7,) [rad] the arm is drawn to, whose tool attitude is kept."""
+    return _chain().neutral
+
+
 def joint_limits() -> tuple[FloatArray, FloatArray]:
     """Return lowest and highest joint positions, (7,) each [rad]."""
     return _chain().low, _chain().high
@@ -132,7 +139,7 @@ def _chain() -> Chain:
         tip_rotation=hand,
         low=limits[:, 0].copy(),
         high=limits[:, 1].copy(),
-        neutral=np.array(model.neutral_joints),
+        neutral=np.array(model.neutral_joints) + TOOL_TURN * np.eye(JOINTS)[-1],
     )
     for array in chain:
         array.setflags(write=False)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gmps_robot.control.kinematics import forward, ik_step, joint_limits, joints_at
-from gmps_robot.control.sawyer_model import sawyer_model
+from gmps_robot.control.kinematics import forward, ik_step, joint_limits, joints_at, neutral_joints
 from gmps_robot.errors import ConfigError
 from gmps_robot.families import family
 
-NEUTRAL = np.array(sawyer_model().neutral_joints)
+NEUTRAL = neutral_joints()
 
 
 def test_jacobian_is_the_derivative_of_the_tip() -> None:
