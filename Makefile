@@ -74,8 +74,10 @@ lint: setup-test
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+# What only computes runs on two processes; nodes and pages keep real time, so they run alone.
 pytest: setup-test
-	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest $(ARGS)
+	$(VENV)/bin/pytest -n 2 --dist loadfile tests/unit tests/architecture tests/sim $(ARGS)
+	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest tests/ros tests/panel $(ARGS)
 
 bench: setup-test
 	@mkdir -p runs/bench
