@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gmps_robot.families.family import Family, RewardKind
-from gmps_robot.learning.inner import AdaptSettings, adapt, effective_sample_size, informative
+from gmps_robot.learning.inner import AdaptSettings, adapt, at_update, effective_sample_size, informative
 from gmps_robot.learning.pool import RollOut
 from gmps_robot.learning.statistics import wilson_interval
 from gmps_robot.policy import MetaPolicy, Params, expand, mirrored_normal
@@ -77,7 +77,7 @@ def evaluate(
         if update:
             draws = std * mirrored_normal(generator, len(tasks), episodes, policy.spec.latent_size)
             rolled = simulator.roll_out(policy.spec, policy.slow, fast, goals, draws, generator)
-            fast, told, size = update_all(fast, steps, rolled, family, goals, reward, settings)
+            fast, told, size = update_all(fast, steps, rolled, family, goals, reward, at_update(settings, update))
             std = torch.where(told[:, None, None], std * settings.latent_decay, std)
             informed.append(told.numpy())
             ess.append(size)

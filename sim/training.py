@@ -59,7 +59,8 @@ def train(recipe: Recipe, out: Path, progress: Callable[[str, int, int, dict[str
         for record in _meta_train(recipe, family, goals, simulator, run, out):
             log.write(run.theta.steps, record)
             progress("meta-training", run.theta.steps, recipe.gmps.iterations * recipe.outer.steps, record)
-    save_checkpoint(run.theta.policy(_provenance(recipe, run, simulator)), out)
+    meta = _provenance(recipe, run, simulator)
+    save_checkpoint(run.theta.policy(recipe.gmps.latent_std, meta), out)
     return run.theta
 
 

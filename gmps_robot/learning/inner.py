@@ -8,7 +8,7 @@ centre follows the score function of the *episode* draw, because the reward of a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -39,7 +39,8 @@ class AdaptSettings:
     inner_steps: int = 1  # gradient steps on one batch
     temperature: float = 0.02  # of the `softmax` latent update [unit of the reward]
     latent_decay: float = 0.5  # exploration scale after each update
-    step_scale: float = 1.0  # multiplies every learned step of the head at test time
+    step_scale: float = 1.0  # multiplies the learned steps of Eq. 3
+    step_decay: float = 1.0  # and does so again at every further update; the authors halve them
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -53,9 +54,14 @@ class AdaptSettings:
             raise ConfigError(f"gamma = {self.gamma}, lam = {self.lam}: discounts lie in (0, 1] and [0, 1]")
 
 
+def at_update(settings: AdaptSettings, update: int) -> AdaptSettings:
+    """The settings of the `update`-th update (1-based) on one task: the step schedule applied."""
+    return replace(settings, step_scale=settings.step_scale * settings.step_decay ** (update - 1))
+
+
 def published() -> AdaptSettings:
     """The inner loop of the paper as the authors coded it for full state: everything adapts, constant latent."""
-    return AdaptSettings("all", "gradient", "stopgrad", "linear", 0.99, 1.0, latent_decay=1.0)
+    return AdaptSettings("all", "gradient", "stopgrad", "linear", 0.99, 1.0, latent_decay=1.0, step_decay=0.5)
 
 
 def adapted_names(fast: Params, adapt: AdaptedPart) -> tuple[str, ...]:

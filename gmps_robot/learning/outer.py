@@ -53,11 +53,10 @@ class Theta:
     steps: int = 0  # outer steps taken
     history: list[dict[str, float]] = field(default_factory=list)
 
-    def policy(self, meta: dict[str, str] | None = None) -> MetaPolicy:
+    def policy(self, latent_std: float = 1.0, meta: dict[str, str] | None = None) -> MetaPolicy:
         """A detached copy that can act, adapt and be saved."""
-        return MetaPolicy(
-            self.spec, _detached(self.slow), _detached(self.fast), _detached(self.step_sizes), meta=meta or {}
-        )
+        slow, fast, steps = _detached(self.slow), _detached(self.fast), _detached(self.step_sizes)
+        return MetaPolicy(self.spec, slow, fast, steps, latent_std, meta or {})
 
 
 def inner_features(

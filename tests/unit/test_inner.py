@@ -11,7 +11,13 @@ import torch
 
 from gmps_robot.learning.advantages import advantages, discounted_returns
 from gmps_robot.learning.batch import Batch
-from gmps_robot.learning.inner import AdaptSettings, adapt, effective_sample_size, latent_direction, policy_gradient_loss
+from gmps_robot.learning.inner import (
+    AdaptSettings,
+    adapt,
+    effective_sample_size,
+    latent_direction,
+    policy_gradient_loss,
+)
 from gmps_robot.policy import PolicySpec, expand, head, init_fast, log_prob
 
 
