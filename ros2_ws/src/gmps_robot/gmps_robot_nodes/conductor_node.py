@@ -13,8 +13,6 @@ from typing import Any
 
 from action_msgs.msg import GoalStatus
 from gmps_msgs.action import Adapt
-from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.action.client import ActionClient
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -23,6 +21,7 @@ from rclpy.task import Future
 from gmps_robot.control.session_status import SessionStatus
 from gmps_robot.errors import SessionError, SetupError
 from gmps_robot_nodes import parameters, session_status, stack
+from gmps_robot_nodes.activation import Activation
 from gmps_robot_nodes.goal_table import GoalOutcome, news, summary, table
 from gmps_robot_nodes.spinning import WAKE, Ending, main
 
@@ -54,6 +53,7 @@ class ConductorNode(Node):
         self._ending = ending
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
+        self._activation = Activation(self)
         self._action = ActionClient(self, Adapt, "adapt")
         self._told = SessionStatus()
 
@@ -82,16 +82,8 @@ class ConductorNode(Node):
 
     def _bring_up(self) -> None:
         """Configure and activate the adapt node."""
-        get = self.create_client(GetState, "adapt/get_state")
-        change = self.create_client(ChangeState, "adapt/change_state")
-        for client in (get, change):
-            self._wait(client.service_is_ready, "node adapt did not come up; its own lines say why")
-        steps = {State.PRIMARY_STATE_UNCONFIGURED: Transition.TRANSITION_CONFIGURE,
-                 State.PRIMARY_STATE_INACTIVE: Transition.TRANSITION_ACTIVATE}  # fmt: skip
-        while (state := self._call(get, GetState.Request()).current_state.id) != State.PRIMARY_STATE_ACTIVE:
-            request = ChangeState.Request(transition=Transition(id=steps.get(state, 0)))
-            if state not in steps or not self._call(change, request).success:
-                raise SetupError("node adapt could not be brought up; its own lines above say why")
+        self._wait(lambda: self._activation.ready, "node adapt did not come up; its own lines say why")
+        self._activation.bring_up(self._call)
         self._wait(self._action.server_is_ready, "node adapt offers no action `adapt`")
 
     def _conduct(self, number: int) -> GoalOutcome | None:
@@ -107,7 +99,8 @@ class ConductorNode(Node):
         waiting = handle.get_result_async()
         while not waiting.done():
             if self._ending.requested:
-                self._result(handle.cancel_goal_async(), 2.0)
+                # The adapt node may be ending too; then nobody answers, and nothing is left to cancel.
+                self._executor.spin_until_future_complete(handle.cancel_goal_async(), timeout_sec=1.0)
                 return None
             self._executor.spin_once(timeout_sec=WAKE)
         result, status = waiting.result().result, waiting.result().status

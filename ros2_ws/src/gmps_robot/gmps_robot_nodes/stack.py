@@ -107,7 +107,7 @@ ARGUMENTS = (
 NODES = (
     NodeDescription("twin", ("speed", "seed")),
     NodeDescription("adapt", ("checkpoint", "out", "evaluations", "film", "use_sim_time")),
-    NodeDescription("panel", ("panel_port", "reward", "seed"), condition="panel"),
+    NodeDescription("panel", ("panel_port", "reward", "seed", "episodes"), condition="panel"),
     NodeDescription(
         "conductor",
         ("task", "split", "goals", "episodes", "updates", "reward", "seed", "out", "json", "stay"),

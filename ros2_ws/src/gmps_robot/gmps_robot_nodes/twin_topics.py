@@ -21,6 +21,7 @@ from sim.twin import Twin
 
 JPEG_QUALITY = 85
 VIEW_ASPECT = 4 / 3
+HEARTBEAT = 0.5  # [s]
 DIAGNOSTICS_PERIOD = 1.0  # [s]
 
 
@@ -53,6 +54,7 @@ class TwinTopics:
         self._filming, self._steps = False, 0
         self._last_view = self._last_health = 0.0
         self._last_guard: tuple[object, ...] = ()
+        self._last_guard_time = 0.0
         self._seq, self._limits = 0, ()
 
     _limits: tuple[str, ...]
@@ -87,14 +89,15 @@ class TwinTopics:
         self._seq, self._limits = max(0, applied.seq), applied.reasons
 
     def publish_guard(self, stamp_ns: int, enabled: bool) -> None:
-        """Send the guard's state when it has changed."""
+        """Send the guard's state when it has changed, and now and then as a sign of life."""
         guard = self._twin.guard_state
-        now = (guard.mode, guard.fault_reason, self._limits, enabled)
-        if now != self._last_guard:
-            self._last_guard = now
+        mode = "IDLE" if guard.mode == "MOVING" and guard.at_rest else guard.mode
+        said, now = (mode, guard.fault_reason, self._limits, enabled), time.monotonic()
+        if said != self._last_guard or now - self._last_guard_time >= HEARTBEAT:
+            self._last_guard, self._last_guard_time = said, now
             self._guard.publish(
                 GuardStatus(
-                    header=conversions.header(stamp_ns), state=guard.mode, reason=guard.fault_reason,
+                    header=conversions.header(stamp_ns), state=mode, reason=guard.fault_reason,
                     limits=list(self._limits), enabled=enabled, seq=self._seq,
                 )
             )

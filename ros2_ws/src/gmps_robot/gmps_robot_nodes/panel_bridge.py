@@ -1,0 +1,190 @@
+"""The panel's door to the robot, over ROS: implements `gmps_robot.panel.bridge.PanelBridge`.
+
+Callbacks run in the node's thread and only replace single values; commands run in threads of the web server and wait
+for their answer with a time limit.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from gmps_msgs.action import Adapt
+from gmps_msgs.msg import AdaptStatus, GuardStatus
+from gmps_msgs.srv import AdaptLabel
+from rclpy.action.client import ActionClient
+from rclpy.client import Client
+from rclpy.node import Node
+from rclpy.task import Future
+from sensor_msgs.msg import CompressedImage, Image
+from std_srvs.srv import Trigger
+
+from gmps_robot.control.session_status import ENDED, SessionStatus
+from gmps_robot.errors import GmpsError, SessionError, SetupError
+from gmps_robot.panel.bridge import Frame, GuardView, Link, PanelState, RewardSource
+from gmps_robot.tasks import Split
+from gmps_robot_nodes import conversions, qos, session_status
+from gmps_robot_nodes.activation import Activation
+
+PATIENCE = 4.0  # for the answer to a command [s]
+START_PATIENCE = 30.0  # the first goal loads the checkpoint [s]
+HINTS = {
+    "camera": "Is the twin or the camera node running?",
+    "arm": "Is the twin or the arm driver running?",
+    "adaptation": "Is the adapt node running? Its terminal says why it stopped.",
+}
+REQUESTS = ("pause", "resume", "stop", "reset_done", "accept", "roll_back")
+EMERGENCY = "the arm did not confirm the stop: use the robot's own emergency stop"
+
+
+class RosBridge:
+    """Hears what the page shows and sends what it asks for."""
+
+    def __init__(self, node: Node, reward: RewardSource, seed: int, episodes: int) -> None:
+        self._reward, self._seed, self._planned = reward, seed, episodes
+        self._session, self._context = SessionStatus(), ()
+        self._guard = GuardView()
+        self._frame: Frame | None = None
+        self._heard: dict[str, float] = {}
+        self._frames = 0
+        self._activation = Activation(node)
+        self._action = ActionClient(node, Adapt, "adapt")
+        self._label = node.create_client(AdaptLabel, "adapt/label")
+        self._triggers = {name: node.create_client(Trigger, f"adapt/{name}") for name in REQUESTS}
+        self._stop, self._release = (node.create_client(Trigger, f"arm/{n}") for n in ("stop", "reset_fault"))
+        node.create_subscription(CompressedImage, "camera/view/compressed", self._on_frame, qos.CAMERA)
+        node.create_subscription(Image, "camera/image_raw", lambda _: self._hear("camera"), qos.CAMERA)
+        node.create_subscription(GuardStatus, "arm/guard_status", self._on_guard, qos.STATUS)
+        node.create_subscription(AdaptStatus, "adapt/status", self._on_status, qos.STATUS)
+
+    _context: tuple[float, ...]
+
+    def state(self) -> PanelState:
+        """See `PanelBridge.state`."""
+        now = time.monotonic()
+        links = tuple(
+            Link(name, now - self._heard[name] if name in self._heard else None, hint=hint)
+            for name, hint in HINTS.items()
+        )
+        return PanelState("twin", self._reward, self._session, self._guard, links, self._task_text(), self._planned)
+
+    def frame(self) -> Frame | None:
+        """See `PanelBridge.frame`."""
+        return self._frame
+
+    def start(self, task: int, split: Split, episodes: int, updates: int) -> None:
+        """See `PanelBridge.start`."""
+        self._need_no_fault("start")
+        if not self._activation.ready:
+            raise SetupError(f"node adapt is not there. {HINTS['adaptation']}")
+        self._activation.bring_up(lambda client, request: self._ask(client, request, START_PATIENCE))
+        goal = Adapt.Goal(
+            task=str(task), split=split, seed=self._seed, episodes=episodes, updates=updates, reward=self._reward
+        )
+        handle = _wait(self._action.send_goal_async(goal), PATIENCE, "node adapt did not answer")
+        if not handle.accepted:
+            raise SessionError("a session is running; end it before you start another")
+        self._planned = episodes
+        refused = handle.get_result_async()
+        time.sleep(0.3)  # a goal that cannot be begun ends at once, and its result says why
+        if refused.done() and not refused.result().result.status.task_id:
+            raise SessionError(str(refused.result().result.message))
+
+    def pause(self) -> None:
+        """See `PanelBridge.pause`."""
+        self._trigger("pause")
+
+    def resume(self) -> None:
+        """See `PanelBridge.resume`."""
+        self._need_no_fault("resume")
+        self._trigger("resume")
+
+    def stop(self, reason: str) -> None:  # noqa: ARG002 - the service has no place for a reason
+        """See `PanelBridge.stop`."""
+        self._trigger("stop")
+
+    def label(self, value: float, episode: int) -> None:
+        """See `PanelBridge.label`."""
+        _confirm(self._ask(self._label, AdaptLabel.Request(value=float(value), episode=episode)))
+
+    def reset_done(self) -> None:
+        """See `PanelBridge.reset_done`."""
+        self._trigger("reset_done")
+
+    def accept(self) -> None:
+        """See `PanelBridge.accept`."""
+        self._trigger("accept")
+
+    def roll_back(self) -> None:
+        """See `PanelBridge.roll_back`."""
+        self._trigger("roll_back")
+
+    def arm_stop(self, reason: str) -> None:  # noqa: ARG002 - the service has no place for a reason
+        """See `PanelBridge.arm_stop`."""
+        if not self._stop.service_is_ready():
+            raise GmpsError(EMERGENCY)
+        stopped = self._stop.call_async(Trigger.Request())
+        if self._triggers["pause"].service_is_ready() and self._session.phase not in ENDED:
+            self._triggers["pause"].call_async(Trigger.Request())  # nobody waits for it: the arm comes first
+        _confirm(_wait(stopped, PATIENCE, EMERGENCY))
+
+    def reset_fault(self) -> None:
+        """See `PanelBridge.reset_fault`."""
+        _confirm(self._ask(self._release, Trigger.Request()))
+
+    def _trigger(self, name: str) -> None:
+        _confirm(self._ask(self._triggers[name], Trigger.Request()))
+
+    def _ask(self, client: Client, request: Any, patience: float = PATIENCE) -> Any:
+        if not client.service_is_ready():
+            raise SetupError(f"nobody offers {client.srv_name}: is the node running?")
+        return _wait(client.call_async(request), patience, f"{client.srv_name} did not answer")
+
+    def _need_no_fault(self, request: str) -> None:
+        if self._guard.state == "FAULT":
+            raise SessionError(f"{request}: the arm is stopped ({self._guard.reason}); release the stop first")
+
+    def _task_text(self) -> str:
+        if len(self._context) != 2:
+            return ""
+        x, y = self._context
+        return f"Success: the block ends within 5 cm of x {x:.3f} m, y {y:.3f} m (the green disc)."
+
+    def _hear(self, name: str) -> None:
+        self._heard[name] = time.monotonic()
+
+    def _on_frame(self, message: CompressedImage) -> None:
+        self._hear("camera")
+        self._frames += 1
+        self._frame = Frame(self._frames, conversions.to_ns(message.header.stamp), bytes(message.data))
+
+    def _on_guard(self, message: GuardStatus) -> None:
+        self._hear("arm")
+        self._guard = GuardView(message.state, message.reason, tuple(message.limits))
+
+    def _on_status(self, message: AdaptStatus) -> None:
+        self._hear("adaptation")
+        self._session, self._context = session_status.status(message), tuple(message.context)
+        if message.reward in ("twin", "human"):
+            self._reward = message.reward
+        if self._session.stage == "adapt" and self._session.task_id:
+            self._planned = self._session.episodes
+
+
+def _wait(future: Future, patience: float, otherwise: str) -> Any:
+    """Wait in this thread for what the node's thread completes.
+
+    Raises:
+        GmpsError: it took longer than `patience` [s].
+    """
+    done = threading.Event()
+    future.add_done_callback(lambda _: done.set())
+    if not done.wait(patience):
+        raise GmpsError(otherwise if otherwise == EMERGENCY else f"{otherwise} within {patience:.0f} s")
+    return future.result()
+
+
+def _confirm(response: Any) -> None:
+    if not response.success:
+        raise SessionError(str(response.message))
