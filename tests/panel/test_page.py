@@ -164,7 +164,7 @@ def test_an_error_is_shown_with_its_own_words_until_dismissed(open_tab) -> None:
 
 
 def test_a_silent_camera_and_a_silent_node_are_told_apart(open_tab) -> None:
-    tab = open_tab(reward="twin", episode_seconds=5.0)
+    tab = open_tab(reward="twin", episode_seconds=60.0)
     page = tab.page
     page.wait_for_function(f"{SEQ} > 0")
     page.click(tab.button("start"))

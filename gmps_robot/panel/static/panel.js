@@ -108,14 +108,18 @@ async function send(action, value) {
 }
 
 async function post(action, body, timeout) {
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), timeout);
   let response;
   try {
     response = await fetch(`/api/${action}`, {
-      method: "POST", keepalive: true, signal: AbortSignal.timeout(timeout),
+      method: "POST", keepalive: true, signal: patience.signal,
       headers: body ? { "content-type": "application/json" } : {}, body: body ? JSON.stringify(body) : undefined,
     });
   } catch (error) {
-    throw new Error(error.name === "TimeoutError" ? `no answer within ${timeout / 1000} s` : "the panel server does not answer");
+    throw new Error(error.name === "AbortError" ? `no answer within ${timeout / 1000} s` : "the panel server does not answer");
+  } finally {
+    clearTimeout(timer); // an answer has begun: a busy page may take its time to read it
   }
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.message || `the panel server answered ${response.status}; see its log`);
