@@ -1,0 +1,207 @@
+"""The twin and the adapt node as processes: from a goal to its result, and everything that can go wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from action_msgs.msg import GoalStatus
+from gmps_msgs.action import Adapt
+from gmps_msgs.msg import AdaptStatus, AppliedCommand, GuardStatus
+from gmps_msgs.srv import AdaptLabel
+from gmps_robot_nodes import conversions, qos
+from gmps_robot_nodes.activation import Activation
+from rclpy.action.client import ActionClient
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+
+from tests.ros.conftest import Graph
+
+
+def start_stack(graph: Graph, checkpoint: str, speed: str = "max", twin: bool = True) -> None:
+    if twin:
+        graph.start("twin", speed=speed)
+    graph.start(
+        "adapt", checkpoint=checkpoint, out=str(graph.folder / "runs"), evaluations=1, film=False,
+        use_sim_time=speed == "max",
+    )
+    activation = Activation(graph.probe)
+    graph.until(lambda: activation.ready)
+    activation.bring_up(lambda client, request: graph.result(client.call_async(request)))
+
+
+def send(graph: Graph, **goal: Any) -> Any:
+    """Send a goal and return its handle."""
+    client = ActionClient(graph.probe, Adapt, "adapt")
+    graph.until(client.server_is_ready)
+    request = Adapt.Goal(**{"task": "7", "split": "test", "episodes": 2, "updates": 1, "reward": "twin", **goal})
+    handle = graph.result(client.send_goal_async(request))
+    assert handle.accepted
+    handle.client = client  # it must live as long as the handle
+    return handle
+
+
+def test_an_adaptation_runs_from_goal_to_result(graph: Graph, checkpoint: str) -> None:
+    start_stack(graph, checkpoint)
+    answer = graph.result(send(graph, episodes=4).get_result_async())
+    assert answer.status == GoalStatus.STATUS_SUCCEEDED, answer.result.message
+    result, status = answer.result, answer.result.status
+    assert result.completed
+    assert status.task_id == "push-test-s0-7"
+    assert len(status.returns) == 4
+    assert len(status.before_returns) == 1
+    stored = json.loads((Path(result.output) / "result.json").read_text())
+    assert [row["success"] for row in stored["episodes"]["adapt"]] == list(status.successes)
+    assert len(stored["episodes"]["adapt"][0]) == 3  # return, success and final distance
+    assert (Path(result.output) / "summary.png").stat().st_size > 10_000
+
+
+def test_a_cancelled_adaptation_leaves_the_arm_at_rest(graph: Graph, checkpoint: str) -> None:
+    start_stack(graph, checkpoint, speed="realtime")
+    guard = graph.listen(GuardStatus, "arm/guard_status", qos.STATUS)
+    applied = graph.listen(AppliedCommand, "arm/applied", qos.STATE)
+    handle = send(graph)
+    waiting = handle.get_result_async()
+    graph.until(lambda: any(speed_of(m) > 0.01 for m in applied))
+    graph.result(handle.cancel_goal_async())
+    answer = graph.result(waiting)
+    assert answer.status == GoalStatus.STATUS_CANCELED
+    assert not answer.result.completed
+    assert "cancelled" in answer.result.message
+    seen = len(applied)
+    graph.until(lambda: len(applied) >= seen + 12)
+    assert max(speed_of(m) for m in applied[seen + 6 :]) == 0.0
+    assert guard[-1].state in ("IDLE", "HOLD")
+
+
+def test_a_killed_adapt_node_leaves_the_arm_at_rest_within_300_ms(graph: Graph, checkpoint: str) -> None:
+    start_stack(graph, checkpoint, speed="realtime")
+    applied = graph.listen(AppliedCommand, "arm/applied", qos.STATE)
+    send(graph)
+    graph.until(lambda: sum(speed_of(m) > 0.01 for m in applied) > 5)
+    graph.processes["adapt"].send_signal(signal.SIGKILL)
+    killed = time.time_ns()
+    graph.until(lambda: conversions.to_ns(applied[-1].header.stamp) > killed + 1_000_000_000)
+    moving = [conversions.to_ns(m.header.stamp) for m in applied if speed_of(m) > 0.005]
+    assert max(moving) - killed <= 300e6
+    assert applied[-1].seq == 0 or speed_of(applied[-1]) == 0.0
+
+
+def test_two_hands_on_the_command_topic_stop_the_arm(graph: Graph, checkpoint: str) -> None:
+    from gmps_msgs.msg import ArmCommand
+
+    start_stack(graph, checkpoint)
+    status = graph.listen(AdaptStatus, "adapt/status", qos.STATUS)
+    guard = graph.listen(GuardStatus, "arm/guard_status", qos.STATUS)
+    send(graph, episodes=20)
+    graph.until(lambda: status and status[-1].step > 5)
+    intruder = graph.probe.create_publisher(ArmCommand, "policy/command", qos.COMMAND)
+    graph.until(lambda: guard and guard[-1].state == "FAULT")
+    assert "2 publishers on policy/command: adapt, probe" in guard[-1].reason
+    graph.until(lambda: status[-1].paused)
+    graph.probe.destroy_publisher(intruder)
+    assert not graph.call(Trigger, "adapt/resume", Trigger.Request()).success  # a person must release the stop first
+    assert graph.call(Trigger, "arm/reset_fault", Trigger.Request()).success
+    graph.until(lambda: graph.call(Trigger, "adapt/resume", Trigger.Request()).success)
+    graph.until(lambda: status[-1].step > 5 and not status[-1].paused)
+
+
+def test_an_image_of_the_wrong_size_holds_the_arm_and_says_what_is_needed(graph: Graph, checkpoint: str) -> None:
+    from geometry_msgs.msg import PoseStamped
+    from gmps_msgs.msg import ArmCommand
+    from gmps_msgs.msg import SceneState as SceneStateMsg
+    from gmps_msgs.srv import SceneReset
+
+    commands = graph.listen(ArmCommand, "policy/command", qos.COMMAND)
+    status = graph.listen(AdaptStatus, "adapt/status", qos.STATUS)
+    images = graph.probe.create_publisher(Image, "camera/image_raw", qos.CAMERA)
+    poses = graph.probe.create_publisher(PoseStamped, "arm/ee_pose", qos.STATE)
+    scenes = graph.probe.create_publisher(SceneStateMsg, "scene/state", qos.STATE)
+
+    def publish() -> None:
+        stamp = time.time_ns()
+        poses.publish(PoseStamped(header=conversions.header(stamp)))
+        scenes.publish(SceneStateMsg(header=conversions.header(stamp)))
+        images.publish(conversions.image_message(np.zeros((100, 128, 3), np.uint8), stamp))
+
+    def reset(_request: SceneReset.Request, response: SceneReset.Response) -> SceneReset.Response:
+        response.success = True
+        return response
+
+    graph.probe.create_service(SceneReset, "scene/reset", reset)
+    graph.probe.create_timer(0.05, publish)
+    start_stack(graph, checkpoint, speed="realtime", twin=False)
+    send(graph)
+    graph.until(lambda: status and "(100, 128, 3)" in status[-1].message)
+    assert "(48, 64, 3)" in status[-1].message
+    assert status[-1].phase == "evaluating"
+    seen = len(commands)
+    graph.until(lambda: len(commands) > seen + 5)
+    assert all(command.hold for command in commands[seen:])
+
+
+def test_a_person_judges_and_a_late_label_is_refused(graph: Graph, checkpoint: str) -> None:
+    start_stack(graph, checkpoint)
+    status = graph.listen(AdaptStatus, "adapt/status", qos.STATUS)
+    waiting = send(graph, reward="human").get_result_async()
+    values = iter((0.0, 1.0, 0.0, 1.0))  # before, two to learn from, after
+    for stage, episode in (("before", 1), ("adapt", 1), ("adapt", 2), ("after", 1)):
+        graph.until(lambda s=stage, e=episode: status and (status[-1].phase, status[-1].stage, status[-1].episode)
+                    == ("awaiting_reset", s, e))  # fmt: skip
+        assert graph.call(Trigger, "adapt/reset_done", Trigger.Request()).success
+        graph.until(lambda: status[-1].phase == "awaiting_label")
+        refused = graph.call(AdaptLabel, "adapt/label", AdaptLabel.Request(episode=episode + 1, value=1.0))
+        assert not refused.success
+        assert f"label for episode {episode + 1}" in refused.message
+        assert graph.call(AdaptLabel, "adapt/label", AdaptLabel.Request(episode=episode, value=next(values))).success
+    answer = graph.result(waiting)
+    assert (answer.result.success_before, answer.result.success_after) == (0.0, 1.0)
+    assert answer.result.accepted
+    assert graph.call(Trigger, "adapt/roll_back", Trigger.Request()).success
+    graph.until(lambda: status[-1].decision == "rolled_back")
+
+
+def test_a_silent_camera_ends_the_episode_and_it_is_run_again(graph: Graph, checkpoint: str) -> None:
+    start_stack(graph, checkpoint, speed="realtime")
+    status = graph.listen(AdaptStatus, "adapt/status", qos.STATUS)
+    waiting = send(graph).get_result_async()
+    graph.until(lambda: status and status[-1].step > 5)
+    graph.processes["twin"].send_signal(signal.SIGSTOP)
+    graph.until(lambda: "silent" in status[-1].message)
+    assert status[-1].phase == "awaiting_reset"
+    graph.processes["twin"].send_signal(signal.SIGCONT)
+    answer = graph.result(waiting)
+    assert answer.result.completed, answer.result.message
+
+
+def test_a_goal_that_makes_no_sense_is_answered_with_the_reason(graph: Graph, checkpoint: str) -> None:
+    start_stack(graph, checkpoint, twin=False)
+    for goal, told in (
+        ({"task": "1000"}, "expected a number from 0 to 99"),
+        ({"split": "tset"}, "did you mean 'test'?"),
+        ({"reward": "marker"}, "not part of this version"),
+        ({"episodes": 1}, "must be at least 2"),
+    ):
+        answer = graph.result(send(graph, **goal).get_result_async())
+        assert answer.status == GoalStatus.STATUS_ABORTED
+        assert told in answer.result.message
+
+
+def test_a_checkpoint_that_is_not_there_keeps_the_node_unconfigured(graph: Graph) -> None:
+    from lifecycle_msgs.msg import State, Transition
+    from lifecycle_msgs.srv import ChangeState, GetState
+
+    graph.start("adapt", checkpoint="push-visoin")
+    request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
+    assert not graph.call(ChangeState, "adapt/change_state", request).success
+    state = graph.call(GetState, "adapt/get_state", GetState.Request()).current_state
+    assert state.id == State.PRIMARY_STATE_UNCONFIGURED
+    assert "no checkpoint at 'push-visoin'" in graph.log("adapt")
+
+
+def speed_of(message: AppliedCommand) -> float:
+    return float(np.linalg.norm(conversions.vector(message.velocity)))

@@ -1,0 +1,221 @@
+"""One list of nodes: what `ros2 launch` and the supervisor make of it, and what a wrong argument is told."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from gmps_robot_nodes import bringup, executables, stack
+
+from gmps_robot.errors import ConfigError
+
+PACKAGE = Path(__file__).resolve().parents[2] / "ros2_ws" / "src" / "gmps_robot"
+
+
+class Recorded:
+    """A launch action or substitution that only remembers what it was made with."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.args, self.kwargs = args, kwargs
+
+    def perform(self, context: Any) -> str:
+        return str(context.launch_configurations[self.args[0]])
+
+
+class Context:
+    """What `OpaqueFunction` hands to its function."""
+
+    def __init__(self, argv: list[str], values: dict[str, str]) -> None:
+        self.argv, self.launch_configurations = argv, values
+
+
+@pytest.fixture
+def launch_file(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """adapt.launch.py, imported with stand-ins for `launch` and `launch_ros`."""
+    names = {
+        "launch": ["LaunchDescription"],
+        "launch.actions": ["DeclareLaunchArgument", "EmitEvent", "LogInfo", "OpaqueFunction", "SetEnvironmentVariable"],
+        "launch.events": ["Shutdown"],
+        "launch.substitutions": ["LaunchConfiguration", "PathJoinSubstitution"],
+        "launch_ros": [],
+        "launch_ros.actions": ["Node"],
+        "launch_ros.parameter_descriptions": ["ParameterValue"],
+        "launch_ros.substitutions": ["FindPackageShare"],
+    }
+    for name, classes in names.items():
+        module = types.ModuleType(name)
+        for each in classes:
+            setattr(module, each, type(each, (Recorded,), {}))
+        monkeypatch.setitem(sys.modules, name, module)
+    path = PACKAGE / "launch" / "adapt.launch.py"
+    spec = importlib.util.spec_from_file_location("adapt_launch", path)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def launched(launch_file: types.ModuleType, **changes: str) -> list[Any]:
+    """The Node actions for launch arguments."""
+    return list(launch_file.start(Context([f"{k}:={v}" for k, v in changes.items()], {**stack.defaults(), **changes})))
+
+
+def test_the_launch_file_declares_every_argument_with_description_and_choices(launch_file: types.ModuleType) -> None:
+    (entities,) = launch_file.generate_launch_description().args
+    declared = {e.args[0]: e.kwargs for e in entities if type(e).__name__ == "DeclareLaunchArgument"}
+    assert set(declared) == set(stack.defaults())
+    assert all(len(kwargs["description"]) > 15 for kwargs in declared.values())
+    assert declared["speed"]["choices"] == ["realtime", "max"]
+    assert declared["task"]["choices"] is None
+
+
+@pytest.mark.parametrize("changes", [{}, {"panel": "false"}, {"speed": "max", "task": "7", "reward": "human"}])
+def test_the_launch_file_and_the_supervisor_start_the_same_nodes_with_the_same_parameters(
+    launch_file: types.ModuleType, changes: dict[str, str]
+) -> None:
+    by_launch = {}
+    for node in launched(launch_file, **changes):
+        parameters = {k: v.args[0] for k, v in node.kwargs["parameters"][1].items()}
+        assert node.kwargs["on_exit"], "the end of any node ends the launch"
+        by_launch[node.kwargs["executable"]] = parameters
+    by_supervisor = {}
+    for start in stack.resolve({**stack.defaults(), **changes}):
+        words = bringup.command(start)
+        given = dict(words[k + 1].split(":=", 1) for k, word in enumerate(words) if word == "-p")
+        by_supervisor[start.node.name] = {name: yaml.safe_load(value) for name, value in given.items()}
+        assert importlib.util.find_spec(words[2]) is not None
+    assert by_launch == by_supervisor
+    assert ("panel" in by_launch) == (changes.get("panel") != "false")
+
+
+def test_every_executable_of_the_launch_file_is_installed_and_hands_over(launch_file: types.ModuleType) -> None:
+    scripts = re.findall(r'"(\w+) = gmps_robot_nodes\.executables:(\w+)"', (PACKAGE / "setup.py").read_text())
+    installed = dict(scripts)
+    for node in launched(launch_file):
+        name = node.kwargs["executable"]
+        assert callable(getattr(executables, installed[name]))
+        assert (PACKAGE / "gmps_robot_nodes" / f"{name}_node.py").is_file()
+
+
+def test_what_a_sourced_ros_imports_needs_nothing_of_the_project() -> None:
+    for name in ("stack.py", "executables.py"):
+        tree = ast.parse((PACKAGE / "gmps_robot_nodes" / name).read_text())
+        roots = {
+            (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name).split(".")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        }
+        assert roots <= set(sys.stdlib_module_names), roots
+
+
+def test_parameters_of_the_file_are_declared_by_the_nodes() -> None:
+    file = yaml.safe_load((PACKAGE / "config" / "stack.yaml").read_text())
+    sources = "".join(p.read_text() for p in (PACKAGE / "gmps_robot_nodes").glob("*.py"))
+    assert set(file) == {node.name for node in stack.NODES}
+    for node in file.values():
+        for name in node["ros__parameters"]:
+            assert f'"{name}"' in sources, f"no node declares {name}"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["epsodes:=3"], "did you mean 'episodes'?"),
+        (["speed:=maxi"], "did you mean 'max'?"),
+        (["episodes:=many"], "expected a whole number"),
+        (["panel_port:=70000"], "0 to 65535"),
+        (["robot:=sawyer"], "the driver of the real arm is not part of this version"),
+        (["record:=true"], "not part of this version"),
+        (["task=7"], "not of the form name:=value"),
+    ],
+)
+def test_a_wrong_argument_is_told_what_is_right(words: list[str], told: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        bringup.run(words, {})
+
+
+def test_the_launch_file_refuses_a_misspelt_argument_but_not_one_of_an_including_file(
+    launch_file: types.ModuleType,
+) -> None:
+    with pytest.raises(stack.ArgumentError, match="did you mean 'episodes'"):
+        launch_file.start(Context(["epsodes:=3"], stack.defaults()))
+    assert launch_file.start(Context(["my_camera:=left"], stack.defaults()))
+
+
+def test_a_sourced_ros_is_dropped_but_how_nodes_find_each_other_is_kept(tmp_path: Path) -> None:
+    kept = {"ROS_DOMAIN_ID": "5", "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "HOME": "/root"}
+    sourced = {"PYTHONPATH": "/opt/ros/jazzy/lib", "LD_LIBRARY_PATH": "/opt/ros/jazzy/lib", "ROS_DISTRO": "jazzy",
+               "AMENT_PREFIX_PATH": "/opt/ros/jazzy", "RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}  # fmt: skip
+    assert executables.clean({**kept, **sourced}) == kept
+    python = tmp_path / ".venv" / "bin" / "python"
+    installed = tmp_path / "install" / "lib" / "executables.py"
+    with pytest.raises(executables.NoEnvironmentError, match="make setup"):
+        executables.find_python({}, installed)
+    python.parent.mkdir(parents=True)
+    python.touch()
+    assert executables.find_python({}, installed) == python
+    assert executables.find_python({"GMPS_VENV": str(tmp_path / ".venv")}, Path("/elsewhere/x.py")) == python
+
+
+def supervisor(folder: Path, *words: str) -> subprocess.Popen[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "gmps_robot_nodes.bringup", "panel:=false", "speed:=max", f"out:={folder}", *words],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder,
+    )  # fmt: skip
+
+
+def test_the_supervisor_runs_goals_to_a_table_and_a_file(tmp_path: Path, checkpoint: str) -> None:
+    run = supervisor(
+        tmp_path, f"checkpoint:={checkpoint}", "goals:=2", "episodes:=2", "evaluations:=1", "film:=false", "task:=3"
+    )
+    output, _ = run.communicate(timeout=100)
+    assert run.returncode == 0, output
+    assert "adapt  episode 2 of 2" in output
+    assert "mean of 2" in output
+    stored = yaml.safe_load((tmp_path / "goals.json").read_text())
+    assert [row["task_id"] for row in stored["goals"]] == ["push-test-s0-3", "push-test-s0-4"]
+    assert set(stored["success"]) == {"pre", "post"}
+
+
+def test_a_node_that_dies_ends_the_stack_and_says_which(tmp_path: Path) -> None:
+    run = supervisor(tmp_path, "checkpoint:=/nowhere")
+    output, _ = run.communicate(timeout=100)
+    assert run.returncode == 1, output
+    assert "no checkpoint at '/nowhere'" in output
+    assert "node adapt, which is unconfigured, could not be brought up" in output
+
+
+def test_ctrl_c_ends_every_process(tmp_path: Path, checkpoint: str) -> None:
+    run = supervisor(tmp_path, f"checkpoint:={checkpoint}", "episodes:=20", "film:=false")
+    assert run.stdout is not None
+    for line in run.stdout:
+        if "before episode 1" in line:
+            break
+    children = [int(p) for p in Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()]
+    assert len(children) == 3
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+@pytest.mark.skipif(shutil.which("ros2") is None, reason="needs a sourced ROS 2 with ros2launch, which is not on PyPI")
+def test_real_ros2_launch_shows_the_arguments() -> None:
+    shown = subprocess.run(
+        ["ros2", "launch", str(PACKAGE / "launch" / "adapt.launch.py"), "--show-args"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "'episodes':" in shown.stdout
