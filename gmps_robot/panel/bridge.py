@@ -56,7 +56,7 @@ class PanelState:
     guard: GuardView = field(default_factory=GuardView)
     links: tuple[Link, ...] = ()  # the one named "camera" also feeds the picture's overlay
     task_text: str = ""  # what a person must judge, such as "block within 5 cm of x 0.72 m, y 0.04 m"
-    planned_episodes: int = 20  # episodes per update, as asked for; the session tells only of the running stage
+    planned_episodes: int = 20  # episodes per update: what the form offers, then what was asked for
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def build(bridge: PanelBridge) -> None:
         with box("main", "grid"):
             with box("div", "left"):
                 _camera()
-                _session_form()
+                _session_form(bridge.state().planned_episodes)
             with box("div", "right"):
                 _now()
                 _chart(bridge)
@@ -81,13 +81,14 @@ def _camera() -> None:
     text("p", "judge", "")
 
 
-def _session_form() -> None:
+def _session_form(episodes: int) -> None:
     options = "".join(f'<option value="{s}"{" selected" if s == "test" else ""}>{s}</option>' for s in SPLITS)
     with ui.element("section").classes("card form-card").props('aria-label="Session"'):
         text("form", "form", (
             '<label>Task <input id="start-task" type="number" min="0" max="1000000" value="0" required></label>'
             f'<label>Split <select id="start-split">{options}</select></label>'
-            '<label>Episodes <input id="start-episodes" type="number" min="2" max="200" value="20" required></label>'
+            '<label>Episodes <input id="start-episodes" type="number" min="2" max="200" '
+            f'value="{episodes}" required></label>'
             '<label>Updates <input id="start-updates" type="number" min="1" max="20" value="1" required></label>'
         ))
         button("start", "Start", look="primary")
