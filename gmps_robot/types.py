@@ -88,7 +88,7 @@ class SourceLimits:
 
 @dataclass(frozen=True)
 class SafetyEnvelope:
-    """The limits of one rig and one task family (design 5, facts B2). One YAML file; its hash goes into each episode."""
+    """The limits of one rig and one task family. One YAML file; its hash goes into each episode."""
 
     box_low: tuple[float, float, float]  # hard tip box [m]
     box_high: tuple[float, float, float]

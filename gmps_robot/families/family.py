@@ -17,17 +17,60 @@ REWARD_KINDS: tuple[str, ...] = get_args(RewardKind)
 class Family(Protocol):
     """One family of tasks. Batched: (...) are any leading axes, H the steps of an episode, C the context size."""
 
-    name: str
-    horizon: int  # steps per episode
-    control_hz: float
-    action_size: int  # A, the axes the policy drives
-    context_size: int  # C
-    observation_center: tuple[float, ...]  # frozen statistics of `observation`, shipped in checkpoints
-    observation_scale: tuple[float, ...]
-    success_radius: float  # [m]
-    start_tip: tuple[float, float, float]  # commanded tip at reset [m]
-    start_object: tuple[float, float, float]  # object position at reset [m]
-    envelope: SafetyEnvelope
+    @property
+    def name(self) -> str:
+        """Name of the family."""
+        ...
+
+    @property
+    def horizon(self) -> int:
+        """Steps per episode."""
+        ...
+
+    @property
+    def control_hz(self) -> float:
+        """Control steps per second."""
+        ...
+
+    @property
+    def action_size(self) -> int:
+        """A, the axes the policy drives."""
+        ...
+
+    @property
+    def context_size(self) -> int:
+        """C."""
+        ...
+
+    @property
+    def observation_center(self) -> tuple[float, ...]:
+        """Frozen statistics of `observation`, shipped in checkpoints."""
+        ...
+
+    @property
+    def observation_scale(self) -> tuple[float, ...]:
+        """As `observation_center`."""
+        ...
+
+    @property
+    def success_radius(self) -> float:
+        """[m]."""
+        ...
+
+    @property
+    def start_tip(self) -> tuple[float, float, float]:
+        """Commanded tip at reset [m]."""
+        ...
+
+    @property
+    def start_object(self) -> tuple[float, float, float]:
+        """Object position at reset [m]."""
+        ...
+
+    @property
+    def envelope(self) -> SafetyEnvelope:
+        """The limits of the arm."""
+        ...
 
     def sample(self, split: Split, n: int, seed: int) -> tuple[Task, ...]:
         """Draw `n` tasks of `split`."""

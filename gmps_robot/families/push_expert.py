@@ -40,4 +40,5 @@ def push_expert(tip: FloatArray, block: FloatArray, goal: FloatArray, step: floa
     done = (distance[..., 0] < SETTLE) & behind
     xy = np.where(done[..., None], 0.0, xy)
     z = np.clip((TIP_HEIGHT - tip[..., 2]) / step, -1, 1)
-    return np.clip(np.concatenate([xy, z[..., None]], axis=-1), -1.0, 1.0)
+    action: FloatArray = np.clip(np.concatenate([xy, z[..., None]], axis=-1), -1.0, 1.0)
+    return action

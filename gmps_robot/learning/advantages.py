@@ -37,7 +37,7 @@ def baseline_values(observations: Tensor, returns: Tensor, kind: Baseline) -> Te
     design = torch.cat([x, x**2, time, time**2, time**3, torch.ones_like(time)], dim=-1).flatten(1, 2).double()
     target = returns.flatten(1).unsqueeze(-1).double()
     gram = design.mT @ design + RIDGE * torch.eye(design.shape[-1], dtype=design.dtype, device=design.device)
-    weights = torch.linalg.solve(gram, design.mT @ target)
+    weights: Tensor = torch.linalg.solve(gram, design.mT @ target)
     return (design @ weights).squeeze(-1).view_as(returns).to(returns.dtype)
 
 

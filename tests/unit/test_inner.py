@@ -136,7 +136,7 @@ def test_meta_gradient_against_finite_differences(n: int, ratio: str) -> None:
 
 @pytest.mark.parametrize("ratio", ["stopgrad", "clip"])
 def test_ratio_under_stop_gradient_adds_nothing_on_fresh_data(ratio: str) -> None:
-    """As the authors coded it: at theta_init the ratio is one and a constant, so the meta-gradient is that of `none`."""
+    """As the authors coded it: at theta_init the ratio is a constant one, so the meta-gradient is that of `none`."""
     fast, alpha, _, _ = random_case(1)
     gradients = []
     for kind in (ratio, "none"):
