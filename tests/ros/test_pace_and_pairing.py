@@ -1,0 +1,110 @@
+"""When the twin steps, and which messages belong together: pure logic with a clock of the test's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gmps_robot_nodes.goal_table import news
+from gmps_robot_nodes.pace import RESEND, Answer, Pace
+from gmps_robot_nodes.pairing import Pairing
+
+from gmps_robot.control.session_status import SessionStatus
+
+PERIOD = 0.05
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_in_real_time_a_step_waits_for_its_period_whatever_comes(clock: Clock) -> None:
+    pace = Pace(PERIOD, 2.0, lockstep=False, clock=clock)
+    pace.begin(Answer.NONE)
+    assert pace.remaining(Answer.MOVE) > 0.0
+    clock.now += 0.5 * PERIOD
+    assert pace.remaining(Answer.NONE) > 0.0
+
+
+def test_in_real_time_small_delays_do_not_add_up_and_large_ones_are_not_caught_up(clock: Clock) -> None:
+    pace = Pace(PERIOD, 2.0, lockstep=False, clock=clock)
+    for _ in range(20):
+        clock.now += pace.remaining(Answer.MOVE) + 0.01
+        pace.begin(Answer.MOVE)
+    assert clock.now == pytest.approx(100.0 + 20 * PERIOD + 0.01)
+    assert pace.missed == 0
+    clock.now += 10.0
+    pace.begin(Answer.MOVE)
+    assert pace.missed == 1
+    assert pace.remaining(Answer.MOVE) == pytest.approx(PERIOD)
+
+
+def test_lock_step_runs_on_answers_idles_at_the_period_and_waits_out_a_missing_one(clock: Clock) -> None:
+    pace = Pace(PERIOD, 2.0, lockstep=True, clock=clock)
+    pace.begin(Answer.NONE)
+    assert pace.remaining(Answer.MOVE) == 0.0
+    assert pace.remaining(Answer.HOLD) == pytest.approx(PERIOD)
+    pace.begin(Answer.MOVE)
+    assert pace.remaining(Answer.NONE) == pytest.approx(2.0)
+    assert not pace.resend()
+    clock.now += RESEND
+    assert pace.resend()
+    assert not pace.resend()
+    clock.now += 2.0
+    assert pace.remaining(Answer.NONE) == 0.0
+    assert pace.waited_out == 1
+    pace.begin(Answer.NONE)
+    assert pace.remaining(Answer.NONE) == pytest.approx(PERIOD)
+
+
+def test_an_image_is_paired_with_the_arm_of_the_same_stamp_and_handed_out_once(clock: Clock) -> None:
+    pairing = Pairing(frozenset({"camera", "arm"}), clock)
+    image = np.zeros((2, 2, 3), np.uint8)
+    pairing.add_tip(10, np.ones(3))
+    pairing.add_image(20, image)
+    assert pairing.newest() is None
+    pairing.add_tip(20, np.full(3, 2.0))
+    moment = pairing.newest()
+    assert moment is not None
+    assert moment.tip is not None
+    assert (moment.stamp_ns, moment.tip[0]) == (20, 2.0)
+    assert pairing.newest() is None
+    pairing.add_image(10, image)  # complete, but older than what was handed out
+    assert pairing.newest() is None
+
+
+def test_what_came_before_a_reset_is_not_handed_out_after_it(clock: Clock) -> None:
+    pairing = Pairing(frozenset({"arm"}), clock)
+    pairing.add_tip(10, np.ones(3))
+    pairing.forget_before(20)
+    assert pairing.newest() is None
+    pairing.add_tip(30, np.ones(3))
+    assert pairing.newest() is not None
+
+
+def test_silence_names_who_is_silent(clock: Clock) -> None:
+    pairing = Pairing(frozenset({"camera", "arm"}), clock)
+    clock.now += 1.0
+    pairing.add_tip(10, np.ones(3))
+    assert pairing.silent(0.5) == ("camera",)
+
+
+def test_news_tells_each_episode_once_with_the_stage_it_belonged_to() -> None:
+    first = SessionStatus(phase="awaiting_reset", stage="before", task_id="t", episode=1, episodes=2)
+    last = SessionStatus(
+        phase="awaiting_reset", stage="adapt", task_id="t", episode=1, episodes=4, before_returns=(0.0, 1.0),
+        before_successes=(False, True),
+    )  # fmt: skip
+    lines = news(first, last)
+    assert lines[0] == "before episode 1 of 2: no success, return 0.00"
+    assert lines[1] == "before episode 2 of 2: success, return 1.00"
+    assert "exploring" in lines[2]
+    assert news(last, last) == []
