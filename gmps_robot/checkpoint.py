@@ -15,7 +15,7 @@ from gmps_robot.errors import CheckpointError, nearest
 from gmps_robot.policy import MetaPolicy, PolicySpec, init_fast, init_slow
 
 SHIPPED = Path(__file__).with_name("checkpoints")
-GROUPS = ("slow", "fast", "step_sizes")
+GROUPS = ("slow", "fast", "step_sizes", "belief")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ def load_checkpoint(name_or_path: str | Path, *, family: str | None = None, rig:
     slow = {
         k: v.contiguous(memory_format=torch.channels_last) if v.dim() == 4 else v for k, v in groups["slow"].items()
     }
-    return MetaPolicy(saved.policy, slow, groups["fast"], groups["step_sizes"], saved.latent_std, saved.meta)
+    return MetaPolicy(
+        saved.policy, slow, groups["fast"], groups["step_sizes"], saved.latent_std, groups["belief"], saved.meta
+    )
 
 
 def resolve_checkpoint(name_or_path: str | Path) -> Path:

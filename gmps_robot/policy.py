@@ -164,6 +164,7 @@ class MetaPolicy:
     fast: Params
     step_sizes: Params  # one learned step per adapted scalar (alpha of the paper, as the authors coded it)
     latent_std: float = 1.0  # scale of the latent drawn per episode
+    belief: Params = field(default_factory=dict)  # success model and belief over tasks, if fitted
     meta: Mapping[str, str] = field(default_factory=dict)  # provenance: recipe, seed, parent
 
     def features(
@@ -216,6 +217,6 @@ class MetaPolicy:
         return (draw * self.latent_std).astype(np.float32)
 
     def with_fast(self, fast: Params, latent_std: float | None = None) -> MetaPolicy:
-        """Return the same policy with another head, as after adaptation."""
+        """Return the same policy with another head, as after adaptation; None keeps the exploration scale."""
         std = self.latent_std if latent_std is None else latent_std
         return replace(self, fast={k: v.detach().clone() for k, v in fast.items()}, latent_std=std)

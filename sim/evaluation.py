@@ -17,6 +17,7 @@ from gmps_robot.learning.statistics import wilson_interval
 from gmps_robot.policy import MetaPolicy, Params, expand, mirrored_normal
 from gmps_robot.tasks import Task, contexts
 from gmps_robot.types import FloatArray, SceneState
+from sim.explorer import Explorer
 from sim.rollouts import VecSimulator
 
 CLOSE = 0.03  # the stricter success radius that is reported too [m]
@@ -62,7 +63,7 @@ def evaluate(
     updates: int,
     reward: RewardKind,
     seed: int,
-    progress: Callable[[int], None] = lambda update: None,
+    progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Adapt `policy` to each task from `episodes` episodes per update; score the mean action after each update."""
     generator = torch.Generator().manual_seed(seed)
@@ -73,18 +74,25 @@ def evaluate(
     std = torch.full((len(tasks), 1, 1), policy.latent_std)
     distances, successes = [], []
     informed, ess = [], []
+    explorer = Explorer(policy, len(tasks)) if settings.latent_update == "belief" else None
     for update in range(updates + 1):
         if update:
-            draws = std * mirrored_normal(generator, len(tasks), episodes, policy.spec.latent_size)
-            rolled = simulator.roll_out(policy.spec, policy.slow, fast, goals, draws, generator)
+            if explorer is None:
+                draws = std * mirrored_normal(generator, len(tasks), episodes, policy.spec.latent_size)
+                rolled = simulator.roll_out(policy.spec, policy.slow, fast, goals, draws, generator)
+            else:
+                rolled = explorer.roll_out(fast, family, goals, simulator, episodes, reward, generator)
             fast, told, size = update_all(fast, steps, rolled, family, goals, reward, at_update(settings, update))
+            if explorer is not None:
+                fast = {**fast, "latent": explorer.best(generator)}
             std = torch.where(told[:, None, None], std * settings.latent_decay, std)
             informed.append(told.numpy())
             ess.append(size)
         distance, success = score(policy, fast, family, goals, simulator)
         distances.append(distance)
         successes.append(success)
-        progress(update)
+        if progress is not None:
+            progress(update)
     return Evaluation(
         np.stack(distances), np.stack(successes), np.array(informed).reshape(updates, len(tasks)), np.array(ess),
         episodes, simulator.steps - start,

@@ -49,7 +49,7 @@ class VecSimulator:
                 )
                 for i in range(0, tasks, at_once)
             ]  # fmt: skip
-            return _join(parts)
+            return join(parts, axis=0)
         return self._episodes(spec, slow, fast, contexts, latents, generator, label, keep_images)
 
     def _episodes(
@@ -125,15 +125,17 @@ def _stack_scene(scenes: list[SceneState], tasks: int, episodes: int) -> SceneSt
     return SceneState(stack("tip"), stack("object_pose"), stack("time"))
 
 
-def _join(parts: list[RollOut]) -> RollOut:
+def join(parts: list[RollOut], axis: int) -> RollOut:
+    """Join roll-outs along the task axis (0) or the episode axis (1)."""
+
     def tensor(name: str) -> Tensor:
-        return torch.cat([getattr(p, name) for p in parts])
+        return torch.cat([getattr(p, name) for p in parts], dim=axis)
 
     def optional(name: str) -> Tensor | None:
         return None if getattr(parts[0], name) is None else tensor(name)
 
     def scene(name: str) -> FloatArray:
-        return np.concatenate([getattr(p.scene, name) for p in parts])
+        return np.concatenate([getattr(p.scene, name) for p in parts], axis=axis)
 
     return RollOut(
         tensor("features"), tensor("proprio"), tensor("actions"), tensor("log_probs"), tensor("latents"),

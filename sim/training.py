@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from gmps_robot import config
@@ -14,12 +15,13 @@ from gmps_robot.checkpoint import save_checkpoint
 from gmps_robot.errors import ConfigError
 from gmps_robot.families import family as family_by_name
 from gmps_robot.families.family import Family
+from gmps_robot.learning.belief import fit
 from gmps_robot.learning.gmps import meta_train
 from gmps_robot.learning.imitation import DemonstrationSet
 from gmps_robot.learning.outer import MetaOptimiser, Theta
 from gmps_robot.learning.recipe import Recipe
 from gmps_robot.learning.warmup import warm_up
-from gmps_robot.policy import PolicySpec, init_fast, init_slow
+from gmps_robot.policy import MetaPolicy, PolicySpec, expand, init_fast, init_slow, mirrored_normal
 from gmps_robot.tasks import contexts
 from gmps_robot.tracking import RunLog
 from gmps_robot.types import FloatArray, SceneState
@@ -27,6 +29,7 @@ from sim.demonstrations import collect_demonstrations
 from sim.rollouts import VecSimulator
 
 STATE = "training.pt"
+BELIEF_EPISODES, BELIEF_CONTEXTS, BELIEF_SEED = 400, 600, 20190401
 
 
 @dataclass
@@ -59,9 +62,24 @@ def train(recipe: Recipe, out: Path, progress: Callable[[str, int, int, dict[str
         for record in _meta_train(recipe, family, goals, simulator, run, out):
             log.write(run.theta.steps, record)
             progress("meta-training", run.theta.steps, recipe.gmps.iterations * recipe.outer.steps, record)
-    meta = _provenance(recipe, run, simulator)
-    save_checkpoint(run.theta.policy(recipe.gmps.latent_std, meta), out)
+    policy = run.theta.policy(recipe.gmps.latent_std)
+    if recipe.gmps.latent_std > 0:
+        policy = with_belief(policy, family, simulator, run.generator)
+    save_checkpoint(replace(policy, meta=_provenance(recipe, run, simulator)), out)
     return run.theta
+
+
+def with_belief(
+    policy: MetaPolicy, family: Family, simulator: VecSimulator, generator: torch.Generator
+) -> MetaPolicy:
+    """Fit the success model of `learning/belief.py` on fresh episodes of theta, scored under many training contexts."""
+    many = contexts(family.sample("train", BELIEF_CONTEXTS, seed=BELIEF_SEED))
+    draws = policy.latent_std * mirrored_normal(generator, 1, BELIEF_EPISODES, policy.spec.latent_size)
+    rolled = simulator.roll_out(policy.spec, policy.slow, expand(policy.fast, 1), many[:1], draws, generator)
+    final = SceneState(rolled.scene.tip[0, :, -1], rolled.scene.object_pose[0, :, -1], rolled.scene.time[0, :, -1])
+    solved = np.stack([family.success(final, context) for context in many], axis=1)
+    belief = fit(draws[0], torch.from_numpy(solved), torch.from_numpy(many).float())
+    return replace(policy, belief=belief)
 
 
 def reward_function(family: Family, recipe: Recipe) -> Callable[[SceneState, FloatArray], FloatArray]:

@@ -40,7 +40,7 @@ class EvaluateOptions:
     """What an episode pays: one binary label at its end, as a person would give it, or a graded one."""
     adapt: Literal["recipe", "both", "fc", "latent", "head", "all", "none"] = "recipe"
     """Which parameters adapt; `recipe` is what the checkpoint was trained for."""
-    latent_update: Literal["recipe", "log_mean", "softmax", "score_std", "gradient", "posterior"] = "recipe"
+    latent_update: Literal["recipe", "log_mean", "softmax", "score_std", "gradient", "belief"] = "recipe"
     """How the latent centre moves."""
     head_step: float | None = None
     """Replace the learned step sizes of the FC layers by one number (a tuned policy-gradient step)."""
@@ -108,6 +108,8 @@ def settings(options: EvaluateOptions, directory: Path) -> AdaptSettings:
         changes["adapt"] = options.adapt
     if options.latent_update != "recipe":
         changes["latent_update"] = options.latent_update
+        if options.latent_update == "belief" and options.adapt == "recipe":
+            changes["adapt"] = "latent"  # chosen latents confound the gradient of the head
     if options.step_scale is not None:
         changes["step_scale"] = options.step_scale
     if options.decay is not None:

@@ -30,7 +30,7 @@ from gmps_robot.control.session_status import (
 from gmps_robot.control.session_status import SessionStatus as SessionStatus
 from gmps_robot.errors import CheckpointError, ObservationError, SessionError
 from gmps_robot.families.family import Family
-from gmps_robot.learning.inner import adapt_policy
+from gmps_robot.learning.inner import adapt_policy, at_update, draw_for_episode
 from gmps_robot.policy import MetaPolicy
 from gmps_robot.tasks import Task
 from gmps_robot.types import AppliedCommand, Float32Array, FloatArray, Observation, Trajectory
@@ -225,10 +225,8 @@ class AdaptationSession:
         status = self._status
         if status.phase != "adapting" or status.paused:
             return False
-        recent = self._trajectories["adapt"][-self._config.episodes :]
-        began = self._clock()
-        result = adapt_policy(self._policy, recent, self._config.adapt)
-        update = status.update + 1
+        began, update, recent = self._clock(), status.update + 1, self._trajectories["adapt"][-self._config.episodes :]
+        result = adapt_policy(self._policy, recent, at_update(self._config.adapt, update))
         self._status = replace(status, update=update)
         if result.skipped:
             message = f"update {update} of {status.updates} was skipped: {result.reason}"
@@ -250,7 +248,9 @@ class AdaptationSession:
         """A buffer with the latent of the coming episode; zero where nothing is explored."""
         status = self._status
         if status.stage == "adapt" and status.episode:
-            return EpisodeBuffer(self._latents[status.episode - 1].copy())
+            so_far = self._trajectories["adapt"][status.update * status.episodes :]
+            drawn, seed = self._latents[status.episode - 1].copy(), int(self._rng.integers(2**31))
+            return EpisodeBuffer(draw_for_episode(self._policy, so_far, drawn, self._config.adapt, seed))
         return EpisodeBuffer(np.zeros(self._policy.spec.latent_size, dtype=np.float32))
 
     def _enter_stage(self, stage: Stage, message: str = "") -> None:

@@ -3,6 +3,7 @@
 Two estimators share one step. The head follows Eq. 3: importance-weighted log-likelihood times advantage. The latent
 centre follows the score function of the *episode* draw, because the reward of an episode depends on its one draw:
 `log_mean` is the gradient of log expected reward (Gaussian smoothing), z' = z + alpha sum_k R_k eps_k / sum_k R_k.
+`belief` leaves the latent to `learning/belief.py`, which is no gradient.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from gmps_robot.errors import ConfigError
+from gmps_robot.errors import CheckpointError, ConfigError
 from gmps_robot.learning.advantages import FLAT, Baseline, advantages, normalise
 from gmps_robot.learning.batch import Batch, from_trajectories
+from gmps_robot.learning.belief import best_latent, next_latent, observe
 from gmps_robot.policy import MetaPolicy, Params, expand, head, log_prob
-from gmps_robot.types import Trajectory
+from gmps_robot.types import Float32Array, Trajectory
 
 AdaptedPart = Literal["both", "fc", "latent", "head", "all", "none"]
-LatentUpdate = Literal["log_mean", "softmax", "score_std", "gradient"]
+LatentUpdate = Literal["log_mean", "softmax", "score_std", "gradient", "belief"]
 Ratio = Literal["stopgrad", "lvc", "clip", "none"]
 RATIO_CAP = 10.0  # a weight above this is an outlier of a batch that has aged too far
 
@@ -125,8 +128,8 @@ def adapt(
     (second order, as Eq. 2 needs). Fast parameters must require grad.
     """
     names = adapted_names(fast, settings.adapt)
-    score = settings.latent_update != "gradient" and "latent" in names
-    by_gradient = tuple(n for n in names if not (score and n == "latent"))
+    score = settings.latent_update not in ("gradient", "belief") and "latent" in names
+    by_gradient = tuple(n for n in names if n != "latent" or settings.latent_update == "gradient")
     phi = dict(fast)
     advantage = advantages(
         batch.rewards, batch.observations, baseline=settings.baseline, gamma=settings.gamma, lam=settings.lam
@@ -169,11 +172,16 @@ def adapt_policy(policy: MetaPolicy, trajectories: Sequence[Trajectory], setting
     batch = from_trajectories(trajectories, policy.spec.proprio_size)
     returns = batch.rewards.sum(-1)
     info = {"episodes": float(len(trajectories)), "mean_return": float(returns.mean())}
-    if not bool(informative(returns)[0]):
+    believes = settings.latent_update == "belief"
+    if not believes and not bool(informative(returns)[0]):
         return Adapted(policy, True, _flat_reason(returns), info)
     fast = {k: v.detach().clone() for k, v in expand(policy.fast, 1).items()}
     leaves = {k: v.clone().requires_grad_() for k, v in fast.items()}
     phi = {k: v.detach() for k, v in adapt(leaves, expand(policy.step_sizes, 1), batch, settings).items()}
+    belief = dict(policy.belief)
+    if believes:
+        belief = belief_after(policy, trajectories)
+        phi["latent"] = best_latent(belief, torch.Generator().manual_seed(len(trajectories)))[None]
     if not all(bool(torch.isfinite(v).all()) for v in phi.values()):
         return Adapted(policy, True, "the update would make a parameter infinite or NaN; kept the old policy", info)
     info["ess"] = float(effective_sample_size(phi, batch)[0])
@@ -181,7 +189,36 @@ def adapt_policy(policy: MetaPolicy, trajectories: Sequence[Trajectory], setting
     fc = [n for n in phi if n.startswith("fc")]
     info["fc_step"] = float(sum((phi[n] - fast[n]).pow(2).sum() for n in fc)) ** 0.5
     adapted = policy.with_fast({k: v[0] for k, v in phi.items()}, policy.latent_std * settings.latent_decay)
-    return Adapted(adapted, False, "", info)
+    return Adapted(replace(adapted, belief=belief), False, "", info)
+
+
+def belief_after(policy: MetaPolicy, trajectories: Sequence[Trajectory]) -> dict[str, Tensor]:
+    """The policy's belief over tasks after more labelled episodes; a label of 1 is a success, stars lie between.
+
+    Raises:
+        CheckpointError: the checkpoint was trained without a success model.
+    """
+    if not policy.belief:
+        raise CheckpointError(
+            "latent_update = belief needs a checkpoint with a success model; this one has none. Train it with a "
+            "recipe whose gmps.latent_std is above 0, or choose log_mean"
+        )
+    if not trajectories:
+        return dict(policy.belief)
+    draws = torch.from_numpy(np.stack([t.latent for t in trajectories]))
+    returns = torch.tensor([t.episode_return for t in trajectories]).clamp(0.0, 1.0)
+    return observe(policy.belief, policy.fast["latent"] + draws, returns)
+
+
+def draw_for_episode(
+    policy: MetaPolicy, so_far: Sequence[Trajectory], drawn: Float32Array, settings: AdaptSettings, seed: int
+) -> Float32Array:
+    """The latent draw (L,) of the next episode: `drawn` as it stands, or under `belief` the most telling one."""
+    if settings.latent_update != "belief":
+        return drawn
+    belief = belief_after(policy, so_far)
+    wanted = next_latent(belief, torch.Generator().manual_seed(seed))
+    return (wanted - policy.fast["latent"]).numpy()
 
 
 def _flat_reason(returns: Tensor) -> str:

@@ -56,7 +56,7 @@ class Theta:
     def policy(self, latent_std: float = 1.0, meta: dict[str, str] | None = None) -> MetaPolicy:
         """A detached copy that can act, adapt and be saved."""
         slow, fast, steps = _detached(self.slow), _detached(self.fast), _detached(self.step_sizes)
-        return MetaPolicy(self.spec, slow, fast, steps, latent_std, meta or {})
+        return MetaPolicy(self.spec, slow, fast, steps, latent_std, meta=meta or {})
 
 
 def inner_features(
