@@ -13,6 +13,7 @@ import rclpy
 from rcl_interfaces.srv import ListParameters
 
 DEFAULT_SECONDS = 8.0
+RETRY_SECONDS = 1.0
 
 
 def answers(node_name: str, seconds: float) -> bool:
@@ -23,9 +24,13 @@ def answers(node_name: str, seconds: float) -> bool:
         client = probe.create_client(ListParameters, f"/{node_name}/list_parameters")
         if not client.wait_for_service(timeout_sec=seconds):
             return False
-        request = client.call_async(ListParameters.Request())
-        rclpy.spin_until_future_complete(probe, request, timeout_sec=max(0.0, deadline - time.monotonic()))
-        return bool(request.done() and request.result() is not None)
+        while (left := deadline - time.monotonic()) > 0:
+            # Asked again every second: an answer to a client that the node has not discovered yet is lost.
+            request = client.call_async(ListParameters.Request())
+            rclpy.spin_until_future_complete(probe, request, timeout_sec=min(RETRY_SECONDS, left))
+            if request.done():
+                return request.result() is not None
+        return False
     finally:
         probe.destroy_node()
 
