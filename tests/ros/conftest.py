@@ -33,7 +33,7 @@ class Graph:
     def __init__(self, folder: Path) -> None:
         self.domain = domain.first_free(random.sample(range(1, 102), 20), domain.is_free)
         self.folder = folder
-        self.environment = domain.environment({**os.environ, "ROS_DOMAIN_ID": str(self.domain)}, domain.is_free)
+        self.environment = domain.environment({**os.environ, "ROS_DOMAIN_ID": str(self.domain)}, domain.is_free, 0)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._context = rclpy.Context()
         rclpy.init(context=self._context, domain_id=self.domain)

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import types
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
-from gmps_robot_nodes import bringup, executables, stack
+from gmps_robot_nodes import bringup, domain, executables, stack
 
 from gmps_robot.errors import ConfigError
 
@@ -167,6 +168,18 @@ def test_a_sourced_ros_is_dropped_but_how_nodes_find_each_other_is_kept(tmp_path
     python.touch()
     assert executables.find_python({}, installed) == python
     assert executables.find_python({"GMPS_VENV": str(tmp_path / ".venv")}, Path("/elsewhere/x.py")) == python
+
+
+def test_a_stack_takes_a_domain_where_nobody_is_and_leaves_what_the_user_has_set() -> None:
+    taken = domain.first_free(range(1, 102), domain.is_free)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as discovery:
+        discovery.bind(("", 7400 + 250 * taken + 12))  # where the second process of that domain listens
+        made = domain.environment({}, domain.is_free, start=taken - 1)
+        assert made["ROS_DOMAIN_ID"] != str(taken)
+        assert made["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+        assert Path(made["FASTRTPS_DEFAULT_PROFILES_FILE"]).is_file()
+    own = {"ROS_DOMAIN_ID": str(taken), "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}
+    assert own.items() <= domain.environment(own, domain.is_free, start=0).items()
 
 
 def supervisor(folder: Path, *words: str) -> subprocess.Popen[str]:

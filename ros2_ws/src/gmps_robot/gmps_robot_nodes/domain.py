@@ -9,12 +9,14 @@ from pathlib import Path
 PROFILE = Path(__file__).resolve().parent.parent / "config" / "fastdds.xml"
 DOMAINS = range(1, 102)  # above 101 the ports of a domain meet those that the system hands out
 _PORT_BASE, _PORTS_PER_DOMAIN = 7400, 250
+_OFFSETS = (0, *range(10, 30, 2))  # discovery: by multicast, and of the first ten processes by unicast
 
 
-def environment(current: Mapping[str, str], free: Callable[[int], bool]) -> dict[str, str]:
+def environment(current: Mapping[str, str], free: Callable[[int], bool], start: int) -> dict[str, str]:
     """Return `current` with what the nodes need; whatever the user has set stays as it is.
 
-    `free` says whether a domain is unused; the first free one from a start that differs per user is taken.
+    `free` says whether a domain is unused; the search begins at `start`, best the process id: two stacks that start at
+    the same time see the same domains as free.
     """
     needed = {
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
@@ -24,7 +26,6 @@ def environment(current: Mapping[str, str], free: Callable[[int], bool]) -> dict
         "RCUTILS_COLORIZED_OUTPUT": "0",
     }
     if "ROS_DOMAIN_ID" not in current:
-        start = sum(current.get("USER", "").encode())
         needed["ROS_DOMAIN_ID"] = str(first_free(_from(start), free))
     return {**needed, **current}
 
@@ -37,11 +38,12 @@ def first_free(domains: Iterable[int], free: Callable[[int], bool]) -> int:
 
 def is_free(domain: int) -> bool:
     """Whether no process of this machine listens for discovery in `domain`."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("", _PORT_BASE + _PORTS_PER_DOMAIN * domain))
-        except OSError:
-            return False
+    for offset in _OFFSETS:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("", _PORT_BASE + _PORTS_PER_DOMAIN * domain + offset))
+            except OSError:
+                return False
     return True
 
 
