@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def _checkpoint(tmp_path: Path) -> str:
     policy = make_policy()
     fast = {**policy.fast, "fc2.bias": torch.tensor([0.6, 0.0, 0.0])}
     fast["fc2.weight"] = torch.zeros_like(fast["fc2.weight"])
-    save_checkpoint(policy.with_fast(fast), tmp_path / "straight")
+    save_checkpoint(replace(policy, fast=fast), tmp_path / "straight")
     return str(tmp_path / "straight")
 
 

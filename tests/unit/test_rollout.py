@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+import torch
 
 from gmps_robot.control.fake_arm import FakeArm
 from gmps_robot.control.rollout import HOLDS_TO_STOP, Label, run_session
@@ -120,12 +121,11 @@ def test_a_crash_of_the_world_leaves_the_arm_held() -> None:
 
 
 def test_a_broken_policy_pauses_with_the_arm_held_until_someone_stops() -> None:
-    import torch
-
     clock = Clock()
     arm = FakeArm(FAMILY, clock, clock.sleep)
     policy = make_policy()
-    session = make_session(SMALL, policy.with_fast({**policy.fast, "fc2.bias": torch.full((3,), float("nan"))}))
+    nan = torch.full((3,), float("nan"))
+    session = make_session(SMALL, replace(policy, fast={**policy.fast, "fc2.bias": nan}))
     session.start(TASK)
     waits = 0
 

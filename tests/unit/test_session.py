@@ -306,7 +306,7 @@ def test_a_state_that_is_not_finite_is_refused() -> None:
 
 def test_a_policy_that_answers_nan_holds_and_says_so() -> None:
     policy = make_policy()
-    broken = policy.with_fast({**policy.fast, "fc2.bias": torch.full((3,), float("nan"))})
+    broken = replace(policy, fast={**policy.fast, "fc2.bias": torch.full((3,), float("nan"))})
     session = make_session(SMALL, broken)
     session.start(TASK)
     session.reset_done()
