@@ -44,7 +44,7 @@ def episodes(policy: MetaPolicy, rng: np.random.Generator) -> tuple[list[Traject
             Trajectory(
                 "push-test-s0-0", tips.astype(np.float32), features.numpy(), actions, actions, mean.numpy(),
                 log_std.numpy(), latent, rewards, np.arange(STEPS), k % 3 == 0,
-            )  # fmt: skip
+            )
         )
     return made, images
 

@@ -21,6 +21,7 @@ OOD_MARGIN = 0.05  # how far outside the goal box an ood goal may lie [m]
 CELL = 0.005  # side of the goal cells that keep the splits apart [m]
 CELLS = np.array([20, 40])  # cells along x and y
 SPLIT_SHARES: dict[str, float] = {"train": 0.4, "val": 0.2, "test": 0.4}
+BLOCK = 100  # goals are drawn in blocks, so that task 7 of 8 is task 7 of 100
 TRAIN_STRATA = (4, 5)  # training goals come from a jittered grid: uniform draws of 20 leave gaps
 GRIPPER = -0.5  # half open: the two pads make a pusher 4.5 cm wide
 
@@ -48,7 +49,8 @@ class PushFamily:
     def sample(self, split: Split, n: int, seed: int) -> tuple[Task, ...]:
         """Draw `n` goals. The 5 mm cells of the goal box belong to one split each, so splits never meet."""
         rng = np.random.default_rng(np.random.SeedSequence([seed, sum(split.encode())]))
-        goals = _ood_goals(rng, n) if split == "ood" else _box_goals(rng, n, split)
+        drawn = n if split == "train" else BLOCK * -(-n // BLOCK)
+        goals = (_ood_goals(rng, drawn) if split == "ood" else _box_goals(rng, drawn, split))[:n]
         return tuple(
             Task(self.name, split, i, (round(float(x), 6), round(float(y), 6)), seed) for i, (x, y) in enumerate(goals)
         )

@@ -38,11 +38,13 @@ def test_basis_counts_the_monomials() -> None:
 def test_the_fitted_model_knows_who_succeeds(belief: dict[str, torch.Tensor]) -> None:
     generator = torch.Generator().manual_seed(1)
     latents = torch.randn(300, 3, generator=generator)
-    p = success_probability(belief, latents)
-    contexts = belief["contexts"]
-    truth = p > 0.5
-    assert (truth.float().mean() > 0.05) and (truth.float().mean() < 0.5)
-    assert contexts.shape[0] == p.shape[1] == 300
+    generator.manual_seed(0)
+    torch.randn(400, 3, generator=generator)
+    contexts = 2.0 * torch.rand(300, 2, generator=generator) - 1.0
+    truth = (outcome(latents)[:, None] - contexts[None]).norm(dim=-1) < RADIUS
+    said = success_probability(belief, latents) > 0.5
+    assert (said == truth).float().mean() > 0.93
+    assert truth.float().mean() < 0.3
 
 
 def test_ten_chosen_episodes_find_the_goal(belief: dict[str, torch.Tensor]) -> None:
