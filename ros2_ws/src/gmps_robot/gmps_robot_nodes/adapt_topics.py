@@ -19,6 +19,7 @@ from gmps_robot.errors import ObservationError
 from gmps_robot.tasks import Task
 from gmps_robot.types import FloatArray
 from gmps_robot_nodes import conversions, qos
+from gmps_robot_nodes.adapt_health import AdaptHealth
 from gmps_robot_nodes.pairing import Pairing
 from gmps_robot_nodes.polled import PolledSubscription
 
@@ -32,6 +33,7 @@ class AdaptTopics:
         self._node, self._on_event = node, on_event
         self._pairing: Pairing | None = None
         self._sequence = CommandSequence(speed)
+        self._health = AdaptHealth(node)
         self._last: ArmCommandMsg | None = None
         self._confirmed: Callable[[int], None] | None = None
         self._refused: Callable[[str], None] | None = None
@@ -111,6 +113,7 @@ class AdaptTopics:
     def _on_image(self, message: Image) -> None:
         if self._pairing is None:
             return
+        self._health.begin()
         stamp_ns = conversions.to_ns(message.header.stamp)
         if self._last is not None and stamp_ns == conversions.to_ns(self._last.answers):
             self._command.publish(self._last)  # sent again, so the answer was lost
@@ -122,3 +125,4 @@ class AdaptTopics:
             return
         self.poll()
         self._on_event()
+        self._health.end()
