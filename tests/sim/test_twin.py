@@ -157,7 +157,7 @@ twin.close()
 twin.close()
 assert (twin.video_frame(48, 64) == first).all()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0
     assert done.stderr == ""
 
