@@ -116,8 +116,8 @@ class Listener(Node):
                     end = 0.0
 
 
-def missed_deadlines(answers: list[tuple[int, int, bool]]) -> tuple[int, int]:
-    """Return (observations of episodes, how many of them were answered too late or never)."""
+def missed_deadlines(answers: list[tuple[int, int, bool]]) -> tuple[int, int, int]:
+    """Return (observations of episodes, how many of them were answered too late, how many never)."""
     period = round(PERIOD * 1e9)
     late = sum(sent - seen > period for seen, sent, hold in answers if not hold)
     never = 0
@@ -125,7 +125,7 @@ def missed_deadlines(answers: list[tuple[int, int, bool]]) -> tuple[int, int]:
         between_motions = not before[2] and not after[2]
         never += max(0, round((after[0] - before[0]) / period) - 1) if between_motions else 0
     motions = sum(not hold for _, _, hold in answers)
-    return motions + never, late + never
+    return motions + never, late, never
 
 
 def run(minutes: float, folder: Path) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def run(minutes: float, folder: Path) -> dict[str, Any]:
             helper.join(20.0)
         listener.destroy_node()
         rclpy.try_shutdown()
-    observations, late = missed_deadlines(listener.answers)
+    observations, late, never = missed_deadlines(listener.answers)
     latency = np.array([1e-6 * (sent - seen) for seen, sent, hold in listener.answers if not hold])
     return {
         "minutes": minutes,
@@ -166,7 +166,9 @@ def run(minutes: float, folder: Path) -> dict[str, Any]:
         "wall_ms": {rank: float(listener.figures[f"wall {rank} ms"]) for rank in ("p50", "p99", "p100")},
         "latency_ms": {"p50": float(np.percentile(latency, 50)), "p99": float(np.percentile(latency, 99))},
         "observations": observations,
-        "missed": late,
+        "missed": late + never,
+        "answered_late": late,
+        "never_answered": never,
         "empty_loop": {"cycles": cycles.value, "missed": missed.value},
         "twin_ticks_late": int(listener.twin["deadlines missed"]),
         "learner_updates": updates.value,

@@ -47,6 +47,14 @@ def test_in_real_time_small_delays_do_not_add_up_and_large_ones_are_not_caught_u
     assert pace.remaining(Answer.MOVE) == pytest.approx(PERIOD)
 
 
+def test_a_reset_between_two_steps_begins_a_whole_period(clock: Clock) -> None:
+    pace = Pace(PERIOD, 2.0, lockstep=False, clock=clock)
+    pace.begin(Answer.NONE, afresh=True)
+    clock.now += 0.4 * PERIOD
+    pace.begin(Answer.NONE, afresh=True)
+    assert pace.remaining(Answer.NONE) == pytest.approx(PERIOD)
+
+
 def test_lock_step_runs_on_answers_idles_at_the_period_and_waits_out_a_missing_one(clock: Clock) -> None:
     pace = Pace(PERIOD, 2.0, lockstep=True, clock=clock)
     pace.begin(Answer.NONE)

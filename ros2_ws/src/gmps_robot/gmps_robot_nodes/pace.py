@@ -31,16 +31,19 @@ class Pace:
         self._begun = self._sent = clock()
         self._moving = False
 
-    def begin(self, answer: Answer) -> None:
-        """Note that the last step was taken on `answer` and that the next observation goes out now."""
+    def begin(self, answer: Answer, afresh: bool = False) -> None:
+        """Note that the last step was taken on `answer` and that the next observation goes out now.
+
+        `afresh`: no step was taken, the scene was put back; its first period begins now.
+        """
         now = self._clock()
         due = self._begun + self._period
         late = now - due
-        if self._lockstep or late > self._period:
+        if self._lockstep or afresh or late > self._period:
             self._begun = now  # too late to catch up: a stopped process must not run fast afterwards
         else:
             self._begun = due
-        if not self._lockstep and late > 0.5 * self._period:
+        if not self._lockstep and not afresh and late > 0.5 * self._period:
             self.missed += 1
         self._sent = now
         self._moving = answer is Answer.MOVE

@@ -70,7 +70,7 @@ class TwinNode(Node):
         executor.add_node(self)
         how = "lock-step" if self._lockstep else "real time"
         self.get_logger().info(f"twin of {self.family.name} at {self.family.control_hz:g} Hz, {how}")
-        self._observe(Answer.NONE)
+        self._observe(Answer.NONE, afresh=True)
         while not ending.requested:
             left = self._pace.remaining(self._answer)
             if left <= 0.0:
@@ -80,9 +80,9 @@ class TwinNode(Node):
             if self._pace.resend():
                 self._topics.publish(self._state, self._stamp_ns)
 
-    def _observe(self, answer: Answer) -> None:
+    def _observe(self, answer: Answer, afresh: bool = False) -> None:
         """Begin a period: a new observation, which nothing has answered yet."""
-        self._pace.begin(answer)
+        self._pace.begin(answer, afresh)
         self._state = self.twin.observe()
         time_ns = self._state.stamp_ns
         # A simulated stamp of zero would mean "no stamp".
@@ -150,7 +150,7 @@ class TwinNode(Node):
             return response
         self._homing = False
         self._topics.note_reset(request.task, bool(request.film))
-        self._observe(Answer.NONE)
+        self._observe(Answer.NONE, afresh=True)
         response.success, response.stamp = True, conversions.to_time(self._stamp_ns)
         return response
 
