@@ -29,7 +29,7 @@ from sim.demonstrations import collect_demonstrations
 from sim.rollouts import VecSimulator
 
 STATE = "training.pt"
-BELIEF_EPISODES, BELIEF_CONTEXTS, BELIEF_SEED = 400, 600, 20190401
+BELIEF_CONTEXTS, BELIEF_SEED = 600, 20190401  # training goals that the success model is scored under
 
 
 @dataclass
@@ -64,17 +64,17 @@ def train(recipe: Recipe, out: Path, progress: Callable[[str, int, int, dict[str
             progress("meta-training", run.theta.steps, recipe.gmps.iterations * recipe.outer.steps, record)
     policy = run.theta.policy(recipe.gmps.latent_std)
     if recipe.gmps.latent_std > 0:
-        policy = with_belief(policy, family, simulator, run.generator)
+        policy = with_belief(policy, family, simulator, recipe.gmps.pool_episodes, run.generator)
     save_checkpoint(replace(policy, meta=_provenance(recipe, run, simulator)), out)
     return run.theta
 
 
 def with_belief(
-    policy: MetaPolicy, family: Family, simulator: VecSimulator, generator: torch.Generator
+    policy: MetaPolicy, family: Family, simulator: VecSimulator, episodes: int, generator: torch.Generator
 ) -> MetaPolicy:
     """Fit the success model of `learning/belief.py` on fresh episodes of theta, scored under many training contexts."""
     many = contexts(family.sample("train", BELIEF_CONTEXTS, seed=BELIEF_SEED))
-    draws = policy.latent_std * mirrored_normal(generator, 1, BELIEF_EPISODES, policy.spec.latent_size)
+    draws = policy.latent_std * mirrored_normal(generator, 1, episodes, policy.spec.latent_size)
     rolled = simulator.roll_out(policy.spec, policy.slow, expand(policy.fast, 1), many[:1], draws, generator)
     final = SceneState(rolled.scene.tip[0, :, -1], rolled.scene.object_pose[0, :, -1], rolled.scene.time[0, :, -1])
     solved = np.stack([family.success(final, context) for context in many], axis=1)

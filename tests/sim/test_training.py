@@ -1,0 +1,97 @@
+"""A meta-training run in the twin: it can be stopped and resumed, refuses another recipe, and can be evaluated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gmps_robot.checkpoint import load_checkpoint
+from gmps_robot.errors import ConfigError
+from gmps_robot.families import family
+from gmps_robot.learning.gmps import GmpsSettings
+from gmps_robot.learning.inner import AdaptSettings
+from gmps_robot.learning.outer import OuterSettings
+from gmps_robot.learning.recipe import DemonstrationSettings, Recipe
+from gmps_robot.learning.warmup import WarmupSettings
+from gmps_robot.tracking import read_metrics
+from sim.evaluation import evaluate
+from sim.rollouts import VecSimulator
+from sim.training import train
+
+SMALL = Recipe(
+    name="small", tasks=4, demonstrations=DemonstrationSettings(2, 0.1),
+    warmup=WarmupSettings(steps=30, samples=40, aggregations=1, rollouts=1),
+    gmps=GmpsSettings(iterations=2, pool_episodes=16, aggregations=1),
+    outer=OuterSettings(steps=3, tasks_per_step=4, episodes=4, demo_samples=20, min_ess=0.0),
+)  # fmt: skip
+
+
+class PowerCutError(Exception):
+    """Stands for a power cut."""
+
+
+def silent(stage: str, done: int, total: int, record: dict[str, float]) -> None:
+    """Report to nobody."""
+
+
+def cut_in_second_iteration(stage: str, done: int, total: int, record: dict[str, float]) -> None:
+    if stage == "meta-training" and done == 4:
+        raise PowerCutError
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole")
+    train(SMALL, out, silent)
+    return out
+
+
+def test_a_resumed_run_ends_like_one_that_was_never_stopped(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(PowerCutError):
+        train(SMALL, tmp_path, cut_in_second_iteration)
+    train(SMALL, tmp_path, silent)
+    one, two = load_checkpoint(whole), load_checkpoint(tmp_path)
+    for part in ("fast", "step_sizes", "belief"):
+        a, b = getattr(one, part), getattr(two, part)
+        assert all(torch.equal(a[k], b[k]) for k in a), part
+    assert one.meta["environment_steps"] == two.meta["environment_steps"]
+
+
+def test_every_sample_is_counted(whole: Path) -> None:
+    """Demonstrations, warm-up aggregation (one round inside, one after), two pools, one adapted pool and its labels."""
+    episodes = 4 * 2 + 2 * 4 * 1 + 2 * 16 + 4 * 4 + 4 * 1
+    assert max(r.get("samples", 0.0) for r in read_metrics(whole)) == episodes * 50
+    success_model = 16
+    assert load_checkpoint(whole).meta["environment_steps"] == str((episodes + success_model) * 50)
+
+
+def test_a_folder_holds_one_recipe(whole: Path) -> None:
+    with pytest.raises(ConfigError, match="another recipe or seed"):
+        train(replace(SMALL, seed=1), whole, silent)
+
+
+def test_evaluation_is_repeatable_and_complete(whole: Path) -> None:
+    policy, push = load_checkpoint(whole), family("push")
+    tables = [
+        evaluate(policy, push, push.sample("val", 6, 0), VecSimulator(push, threads=threads), AdaptSettings(),
+                 episodes=4, updates=2, reward="binary", seed=0)
+        for threads in (1, 2)
+    ]  # fmt: skip
+    assert np.array_equal(tables[0].distance, tables[1].distance)
+    table = tables[0].table()
+    assert set(table["success"]) == {"pre", "1", "2"}  # type: ignore[call-overload]
+    assert table["goals"] == 6
+    assert table["environment_steps"] == 6 * 50 * (3 + 2 * 4)
+
+
+def test_belief_reads_each_label_before_the_next_episode(whole: Path) -> None:
+    policy, push = load_checkpoint(whole), family("push")
+    result = evaluate(policy, push, push.sample("val", 3, 0), VecSimulator(push),
+                      AdaptSettings(adapt="latent", latent_update="belief"),
+                      episodes=2, updates=2, reward="binary", seed=0)  # fmt: skip
+    assert result.success.shape == (3, 3)
+    assert result.steps == 3 * 50 * (3 + 2 * 2)
