@@ -63,6 +63,9 @@ def test_gmps_learns_to_adapt_and_multitask_imitation_does_not() -> None:
     assert before < -14.0
     assert after > -9.0
 
+    # The same demonstrations without the inner loop: one policy for all goals goes to their middle. A policy-gradient
+    # step helps it too, but even the best of four, chosen on these very goals, stays behind.
     imitation = train(AdaptSettings(adapt="none"))
-    tuned = max(held_out_returns(imitation, settings, step)[1] for step in (0.03, 0.1, 0.3, 1.0))
-    assert tuned < after - 3.0
+    results = [held_out_returns(imitation, settings, step) for step in (0.03, 0.1, 0.3, 1.0)]
+    assert results[0][0] < -13.0
+    assert max(adapted for _, adapted in results) < after - 0.5
