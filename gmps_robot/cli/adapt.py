@@ -50,6 +50,8 @@ class AdaptOptions:
     """Who judges an episode: the twin, or you at this terminal."""
     grade: Literal["binary", "stars", "distance", "sparse", "dense"] = "binary"
     """What the twin's judgement looks like; a person always answers yes or no."""
+    latent_update: Literal["recipe", "belief"] = "recipe"
+    """`belief` chooses each episode by what its label tells and needs about 10; `recipe` is the policy gradient."""
     seed: int = 0
     """Draws the tasks and the exploration."""
     speed: Literal["max", "realtime"] = "max"
@@ -127,7 +129,8 @@ def session_config(options: AdaptOptions) -> SessionConfig:
     from gmps_robot.control.session import SessionConfig
 
     grade = "binary" if options.reward == "human" else options.grade
-    inner = settings(EvaluateOptions(options.checkpoint, reward=grade), resolve_checkpoint(options.checkpoint))
+    asked = EvaluateOptions(options.checkpoint, reward=grade, latent_update=options.latent_update)
+    inner = settings(asked, resolve_checkpoint(options.checkpoint))
     return SessionConfig(options.episodes, options.updates, options.evaluations, seed=options.seed, adapt=inner)
 
 
