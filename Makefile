@@ -91,6 +91,11 @@ results: setup
 	    $(VENV)/bin/gmps meta-train $$recipe --seed $$seed --out $$out; \
 	    $(VENV)/bin/gmps evaluate $$out --json runs/results/$$recipe-s$$seed.json; \
 	done
+	$(VENV)/bin/gmps meta-train push-state-published --seed 0 --out runs/push-state-published-s0
+	$(VENV)/bin/gmps evaluate runs/push-state-published-s0 --reward dense --json runs/results/push-state-published-s0.json
+	$(VENV)/bin/gmps meta-train push-vision-imitation --seed 0 --out runs/push-vision-imitation-s0
+	$(VENV)/bin/gmps evaluate runs/push-vision-imitation-s0 --updates 2 --head-step 0.01 \
+	    --json runs/results/push-vision-imitation-s0-binary.json
 
 constraints: setup-test
 	$(PY) scripts/write_constraints.py
