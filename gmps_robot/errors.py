@@ -34,6 +34,14 @@ class SessionError(GmpsError):
     """An adaptation session was asked for something its state does not allow."""
 
 
+class ArmError(GmpsError):
+    """The arm refuses, does not answer, or is not the arm that the model describes."""
+
+
+class LinkError(ArmError):
+    """The robot's network does not answer as it should: master, name, back-connection or message definition."""
+
+
 class SimulationError(GmpsError):
     """The physics diverged. `worlds` lists the indices of the worlds that did."""
 

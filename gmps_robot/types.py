@@ -41,6 +41,24 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class ArmStatus:
+    """What the robot says about itself. A simulated arm is always fit unless a test or a person says otherwise."""
+
+    connected: bool = True  # the link is up and the robot has reported at least once
+    enabled: bool = True  # motors on
+    stopped: bool = False  # the robot's own stop is in force: e-stop pressed or released but not reset, or KILL
+    error: bool = False  # a fault the robot itself reports
+    collision: bool = False  # the robot's own collision detection fired
+    verified: bool = True  # kinematics and joint limits of the robot agree with ours; checked before arming
+    detail: str = ""  # for people: why it is not fit
+
+    @property
+    def fit(self) -> bool:
+        """Whether the arm may be moved at all."""
+        return self.connected and self.enabled and self.verified and not (self.stopped or self.error)
+
+
+@dataclass(frozen=True)
 class ArmState:
     """What an arm driver measures."""
 
@@ -52,6 +70,7 @@ class ArmState:
     tip_velocity: FloatArray  # (3,) [m/s]
     wrench: FloatArray  # (6,) force [N] and torque [N m] at the tip
     gripper: float  # opening between the pads [m]
+    status: ArmStatus = ArmStatus()
 
 
 @dataclass(frozen=True)
@@ -63,6 +82,8 @@ class ArmCommand:
     source: CommandSource
     velocity: FloatArray  # (3,) wanted tip velocity [m/s]
     gripper: float  # -1 closed ... 1 open
+    image_stamp_ns: int | None = None  # stamp of the image it answers, on the driver's clock; None where none is used
+    lease: str = ""  # the operator's lease; empty for policy and reset
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from gmps_robot.control.guard import GuardState
 from gmps_robot.types import AppliedCommand, ArmCommand, ArmState, SafetyEnvelope
 
 
@@ -16,6 +17,16 @@ class ArmDriver(Protocol):
     @property
     def limits(self) -> SafetyEnvelope:
         """The envelope this arm obeys; readable before anything moves."""
+        ...
+
+    @property
+    def period(self) -> float:
+        """Control period [s]: how often `apply` is to be called. The twin's is the policy's, a robot's is shorter."""
+        ...
+
+    @property
+    def guard_state(self) -> GuardState:
+        """What the guard remembers: mode, fault and its reason."""
         ...
 
     def observe(self) -> ArmState:
@@ -32,6 +43,18 @@ class ArmDriver(Protocol):
 
     def home(self) -> None:
         """Bring the tip to the family's start pose, through the guard, at the reset speed."""
+        ...
+
+    def enable(self, enabled: bool) -> None:
+        """Switch the motors on and check the arm before it may move, or switch them off.
+
+        Raises:
+            ArmError: the robot refuses, or it is not the robot the model describes.
+        """
+        ...
+
+    def kill(self, reason: str) -> None:
+        """Press the robot's own stop. Two acts of a person end it: `reset_fault`, then `enable(True)`."""
         ...
 
     def stop(self, reason: str) -> None:
