@@ -1,4 +1,4 @@
-"""The driver of the real arm. Not in this version; the room and its import contract stand.
+"""The driver of the real arm, over the arm's own wire: ROS 1 with Intera's messages, in pure Python.
 
-May import `control`, types, tasks, errors and config. Until it is here, `robot:=sawyer` is refused by name.
+`tcpros.RosNode` is the node, `messages` are the types. May import `control`, types, tasks, errors and config.
 """
