@@ -8,22 +8,14 @@ from dataclasses import replace
 import mujoco as mj
 import numpy as np
 
-from gmps_robot.control.guard import GuardState, guard, reset_fault, starting_at, stop
 from gmps_robot.control.guard_checks import as_numbers
-from gmps_robot.control.homing import home_velocity, is_home
+from gmps_robot.control.guard_state import GuardState, arm, starting_at
 from gmps_robot.control.kinematics import forward
-from gmps_robot.errors import SimulationError, TaskError
+from gmps_robot.control.simulated_arm import SimulatedArm
+from gmps_robot.errors import TaskError
 from gmps_robot.families.family import Family
 from gmps_robot.tasks import Task
-from gmps_robot.types import (
-    AppliedCommand,
-    ArmCommand,
-    ArmState,
-    FloatArray,
-    ImageArray,
-    SafetyEnvelope,
-    SceneState,
-)
+from gmps_robot.types import ArmCommand, ArmState, FloatArray, ImageArray, SceneState
 from sim.contact import gripper_wrench
 from sim.randomize import Variation
 from sim.render.camera import POLICY_CAMERA, Camera
@@ -32,10 +24,8 @@ from sim.render.video import VideoRenderer, video_renderer
 from sim.sawyer import pad_opening
 from sim.worlds import START_GRIPPER, Worlds
 
-_HOMING_LIMIT = 30.0  # no way home inside a rig's box takes longer [s]
 
-
-class Twin:
+class Twin(SimulatedArm):
     """A Sawyer in front of one scene. The same actions move the object as in `VecSim`, to the last bit.
 
     Attributes:
@@ -66,84 +56,26 @@ class Twin:
             ConfigError: the variation does not fit one world.
             RenderError: a renderer asked for by name cannot run here.
         """
-        self.family, self.task = family, None
         self._worlds = Worlds(family, 1)
+        super().__init__(
+            family, starting_at(self._worlds.start_joints, self._worlds.dt), clock or self._simulated_time,
+            sleep or (lambda _: None),
+        )
+        self.task = None
         self._variation = (variation or Variation()).spread(1)
         self._variation.apply(self._worlds.batch)
-        self._clock, self._sleep = clock or self._simulated_time, sleep or (lambda _: None)
         self._time = 0.0
-        self._seq = 0
         self._shapes = self._worlds.bind("geom_xpos"), self._worlds.bind("geom_xmat")
         self._model = self._worlds.batch.get_model(0)
         positions, rotations = self._variation.camera_poses(camera)
         self.camera = camera.at(positions[0], rotations[0])
         self._renderer = policy_renderer(renderer, self._model, camera, positions, rotations)
         self._video_choice, self._video = video, {}
-        self._guard = starting_at(np.array(family.start_tip), self._worlds.dt)
         self.reset_scene(None, seed)
 
     task: Task | None
     _state: ArmState | None
     _video: dict[tuple[int, int], VideoRenderer]
-
-    @property
-    def limits(self) -> SafetyEnvelope:
-        """The envelope this arm obeys."""
-        return self.family.envelope
-
-    @property
-    def period(self) -> float:
-        """Control period [s]."""
-        return self._worlds.dt
-
-    @property
-    def guard_state(self) -> GuardState:
-        """What the guard remembers: mode, fault and its reason."""
-        return self._guard
-
-    def observe(self) -> ArmState:
-        """Return the measured state now; the tip carries the variation's offset."""
-        return self._measured(self._clock())
-
-    def apply(self, command: ArmCommand | None, now: float) -> AppliedCommand:
-        """Pass `command` through the guard and simulate one control period.
-
-        Raises:
-            SimulationError: the physics diverged; `reset_scene` starts afresh.
-        """
-        self._guard, applied = guard(self.limits, self._guard, self._measured(now), self._gained(command), now)
-        if self._guard.resynced:
-            self._worlds.joint_target[:] = self._worlds.joints
-        self._state = None
-        self._worlds.advance(applied.tip_target[None], np.array([applied.gripper]))
-        self._time = (now if np.isfinite(now) else self._time) + self._worlds.dt
-        return applied
-
-    def home(self) -> None:
-        """Bring the tip to the start: up, over, down; returns at rest there, or when a FAULT forbids it.
-
-        Raises:
-            SimulationError: the arm does not arrive.
-        """
-        home = np.array(self.family.start_tip)
-        for _ in range(round(_HOMING_LIMIT / self.period)):
-            state = self._guard
-            if is_home(state.tip_target, state.velocity, home) or (state.mode == "FAULT" and state.at_rest):
-                return
-            self._seq += 1
-            velocity = home_velocity(state.tip_target, state.velocity, home, self.limits, self.period)
-            now = self._clock()
-            self.apply(ArmCommand(round(now * 1e9), self._seq, "reset", velocity, state.gripper), now)
-            self._sleep(self.period)
-        raise SimulationError(f"the arm did not reach {home} m within {_HOMING_LIMIT:.0f} s of homing")
-
-    def stop(self, reason: str) -> None:
-        """Hold and latch."""
-        self._guard = stop(self._guard, reason)
-
-    def reset_fault(self) -> None:
-        """Leave a latched FAULT."""
-        self._guard = reset_fault(self._guard)
 
     def reset_scene(self, task: Task | None, seed: int) -> None:
         """Put arm and object at the family's start; `seed` draws the variation's block jitter. A FAULT stays latched.
@@ -155,10 +87,11 @@ class Twin:
             raise TaskError(f"task {task.task_id} is of family {task.family!r}, this twin of {self.family.name!r}")
         self.task, self._state = task, None
         self._worlds.reset(self._variation.object_offsets([seed], np.zeros(1, dtype=np.int64)), np.zeros(1, np.int64))
-        fresh = starting_at(self._worlds.tip_target[0], self.period, gripper=START_GRIPPER)
-        old = self._guard
-        if old.mode == "FAULT":
-            fresh = replace(fresh, mode="FAULT", fault=old.fault, fault_reason=old.fault_reason)
+        fresh, old = starting_at(self._worlds.joint_target[0], self.period, START_GRIPPER), self._guard
+        if old.mode in ("FAULT", "ESTOP"):
+            fresh = replace(fresh, mode=old.mode, armed=old.armed, fault=old.fault, fault_reason=old.fault_reason)
+        elif self.status.fit:
+            fresh = arm(fresh, self.observe())
         self._guard = fresh
 
     def scene(self) -> SceneState:
@@ -199,18 +132,28 @@ class Twin:
     def _simulated_time(self) -> float:
         return self._time
 
-    def _gained(self, command: ArmCommand | None) -> ArmCommand | None:
+    def _received(self, command: ArmCommand | None) -> ArmCommand | None:
         """Misread the request as the variation's gain says; anything that is no velocity is left to the guard."""
         gain = float(self._variation.action_gain[0])
         velocity = None if command is None or gain == 1.0 else as_numbers(command.velocity)
         return command if command is None or velocity is None else replace(command, velocity=velocity * gain)
+
+    def _carry_out(self, state: GuardState, now: float) -> None:
+        """Simulate one control period.
+
+        Raises:
+            SimulationError: the physics diverged; `reset_scene` starts afresh.
+        """
+        self._state = None
+        self._worlds.drive(state.joints[None], state.tip_target[None], np.array([state.gripper]))
+        self._time = (now if np.isfinite(now) else self._time) + self._worlds.dt
 
     def _measured(self, now: float) -> ArmState:
         """The arm at `now`. Measured once per step: copying a world out of the batch costs as much as simulating it."""
         stamp_ns = round(now * 1e9) if np.isfinite(now) else 0
         if self._state is None:
             self._state = self._measure()
-        return replace(self._state, stamp_ns=stamp_ns)
+        return replace(self._state, stamp_ns=stamp_ns, status=self.status)
 
     def _measure(self) -> ArmState:
         worlds = self._worlds

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import mujoco as mj
 import numpy as np
 from mujoco.batch import Batch
@@ -25,11 +23,26 @@ START_GRIPPER = -0.5  # half open
 WorldIds = NDArray[np.int64]
 
 
+def start_scene(family: Family) -> tuple[mj.MjModel, FloatArray]:
+    """Return the compiled scene of `family`, key frame 0 its start, and the joints (7,) [rad] of that start.
+
+    Raises:
+        TaskError: there is no scene for the family.
+    """
+    spec = scene_spec(family.name)
+    joints = joints_at(family.start_tip)
+    finger = finger_position(np.full(1, START_GRIPPER))[0]
+    arm = [*joints, finger, finger]
+    spec.add_key(name="start", qpos=[*arm, *family.start_object, 1, 0, 0, 0], ctrl=arm)
+    return spec.compile(), joints
+
+
 class Worlds:
     """State of `n` worlds: commanded joints and tip targets, physics, and what is measured.
 
     Attributes:
         model: the compiled scene all worlds share.
+        start_joints: (7,) of the family's start [rad].
         tip_target: (n, 3) commanded tip position [m].
         joint_target: (n, 7) commanded joints [rad].
         steps: (n,) control steps since the world's reset.
@@ -45,14 +58,11 @@ class Worlds:
         if n < 1 or threads < 1:
             raise ConfigError(f"worlds = {n}, threads = {threads}: both must be at least 1")
         self.n, self.dt = n, 1.0 / family.control_hz
-        spec = scene_spec(family.name)
-        self._substeps = round(self.dt / spec.option.timestep)
-        if abs(self._substeps * spec.option.timestep - self.dt) > 1e-9:
-            raise ConfigError(f"control_hz = {family.control_hz}: 1/hz must be a multiple of {spec.option.timestep} s")
-        self._start_joints = joints_at(family.start_tip)
-        self._start_object = np.array(family.start_object)
-        self._add_start_key(spec)
-        self.model = spec.compile()
+        self.model, self.start_joints = start_scene(family)
+        timestep = self.model.opt.timestep
+        self._substeps = round(self.dt / timestep)
+        if abs(self._substeps * timestep - self.dt) > 1e-9:
+            raise ConfigError(f"control_hz = {family.control_hz}: 1/hz must be a multiple of {timestep} s")
         self.batch = Batch(self.model, n, threads, persistent=False)
         self._qpos, self._qvel = self.batch.bind("qpos"), self.batch.bind("qvel")
         self._ctrl, self._sites = self.batch.bind("ctrl"), self.batch.bind("site_xpos")
@@ -71,8 +81,8 @@ class Worlds:
         """Put `worlds` (k,) at the start pose, each object moved by `object_offset` (k, 2) [m] on the table."""
         self.batch.reset(ids=worlds, keyframe=0, stage=int(mj.mjtStage.mjSTAGE_NONE))
         self._qpos[worlds, self._object.start : self._object.start + 2] += object_offset
-        self.joint_target[worlds] = self._start_joints
-        self.tip_target[worlds] = forward(self._start_joints[None]).position
+        self.joint_target[worlds] = self.start_joints
+        self.tip_target[worlds] = forward(self.start_joints[None]).position
         self.steps[worlds] = 0
         self.batch.forward(ids=worlds, stage=_STAGE)
 
@@ -82,8 +92,11 @@ class Worlds:
         Raises:
             SimulationError: the physics of some worlds diverged; the others are fine, and those can be reset.
         """
-        self.tip_target[:] = tip_target
-        self.joint_target[:] = ik_step(self.joint_target, tip_target)
+        self.drive(ik_step(self.joint_target, tip_target), tip_target, gripper)
+
+    def drive(self, joint_target: FloatArray, tip_target: FloatArray, gripper: FloatArray) -> None:
+        """As `advance`, where the joints (n, 7) [rad] that go with the tip targets are known already."""
+        self.joint_target[:], self.tip_target[:] = joint_target, tip_target
         self._ctrl[:, :JOINTS] = self.joint_target
         self._ctrl[:, JOINTS:] = finger_position(gripper)[:, None]
         self.batch.step(nstep=self._substeps, stage=_STAGE)
@@ -125,8 +138,3 @@ class Worlds:
     def fingers(self) -> FloatArray:
         """(n, 2) finger slides [m]."""
         return np.array(self._qpos[:, JOINTS : JOINTS + 2])
-
-    def _add_start_key(self, spec: Any) -> None:
-        finger = finger_position(np.full(1, START_GRIPPER))[0]
-        arm = [*self._start_joints, finger, finger]
-        spec.add_key(name="start", qpos=[*arm, *self._start_object, 1, 0, 0, 0], ctrl=arm)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from gmps_robot.control.guard import GuardState
+from gmps_robot.control.guard_state import GuardState
 from gmps_robot.types import AppliedCommand, ArmCommand, ArmState, SafetyEnvelope
 
 

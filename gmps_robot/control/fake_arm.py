@@ -6,93 +6,58 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gmps_robot.control.guard import GuardState, guard, reset_fault, starting_at, stop
-from gmps_robot.control.homing import home_velocity, is_home
-from gmps_robot.control.kinematics import forward, ik_step, joints_at
-from gmps_robot.errors import SimulationError
+from gmps_robot.control.guard_state import GuardState, arm, starting_at
+from gmps_robot.control.kinematics import Pose, forward, ik_step, joints_at
+from gmps_robot.control.simulated_arm import SimulatedArm
 from gmps_robot.families.family import Family
-from gmps_robot.types import AppliedCommand, ArmCommand, ArmState, FloatArray, SafetyEnvelope
+from gmps_robot.types import ArmState, FloatArray
 
-_HOMING_LIMIT = 30.0  # no way home inside a rig's box takes longer [s]
 _OPENING = 0.08  # between the pads of a fully open gripper [m]
+_PUSHING_STEPS = 5  # of inverse kinematics
 
 
-class FakeArm:
+class FakeArm(SimulatedArm):
     """Joints follow their commands exactly and at once. `clock` gives seconds; `sleep` lets them pass.
 
     The measured state can be spoilt on purpose: `state_delay` [s] makes it old, `push` (3,) [m] displaces the tip.
     """
 
-    def __init__(self, family: Family, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
-        """Put the arm at the family's start."""
-        self._family, self._clock, self._sleep = family, clock, sleep
-        self._period = 1.0 / family.control_hz
-        self._joints = joints_at(family.start_tip)
-        self._velocities = np.zeros(7)
-        self._state = starting_at(self._tip(), self._period)
-        self._seq = 0
+    def __init__(
+        self, family: Family, clock: Callable[[], float], sleep: Callable[[float], None], period: float | None = None
+    ) -> None:
+        """Put the arm at the family's start, armed; `period` [s] is that of the family's policy unless given."""
+        start = starting_at(joints_at(family.start_tip), period or 1.0 / family.control_hz)
+        super().__init__(family, start, clock, sleep)
+        self._joints, self._velocities = start.joints, np.zeros(7)
         self.state_delay = 0.0
         self.push = np.zeros(3)
+        self._guard = arm(self._guard, self.observe())
 
-    @property
-    def limits(self) -> SafetyEnvelope:
-        """The envelope this arm obeys."""
-        return self._family.envelope
-
-    @property
-    def guard_state(self) -> GuardState:
-        """What the guard remembers: mode, fault and its reason."""
-        return self._state
-
-    def observe(self) -> ArmState:
-        """Return the state now."""
+    def _measured(self, _now: float) -> ArmState:
+        joints, pose = self._displaced()
         return ArmState(
             stamp_ns=round((self._clock() - self.state_delay) * 1e9),
-            joints=self._joints.copy(),
+            joints=joints,
             joint_velocities=self._velocities.copy(),
-            tip_position=self._tip() + self.push,
-            tip_quaternion=_quaternion(forward(self._joints[None]).rotation[0]),
-            tip_velocity=self._state.velocity.copy(),
+            tip_position=pose.position[0],
+            tip_quaternion=_quaternion(pose.rotation[0]),
+            tip_velocity=self._guard.velocity.copy(),
             wrench=np.zeros(6),
-            gripper=_OPENING * (self._state.gripper + 1.0) / 2.0,
+            gripper=_OPENING * (self._guard.gripper + 1.0) / 2.0,
+            status=self.status,
         )
 
-    def apply(self, command: ArmCommand | None, now: float) -> AppliedCommand:
-        """Pass `command` through the guard and move by one control period."""
-        self._state, applied = guard(self.limits, self._state, self.observe(), command, now)
-        joints = ik_step(self._joints[None], applied.tip_target[None])[0]
-        self._velocities = (joints - self._joints) / self._period
-        self._joints = joints
-        return applied
+    def _carry_out(self, state: GuardState, _now: float) -> None:
+        self._velocities = np.zeros(7) if state.resynced else (state.joints - self._joints) / self.period
+        self._joints = state.joints
 
-    def home(self) -> None:
-        """Bring the tip to the start: up, over, down; returns at rest there, or when a FAULT forbids it.
-
-        Raises:
-            SimulationError: the arm does not arrive.
-        """
-        home = np.array(self._family.start_tip)
-        for _ in range(round(_HOMING_LIMIT / self._period)):
-            state = self._state
-            if is_home(state.tip_target, state.velocity, home) or (state.mode == "FAULT" and state.at_rest):
-                return
-            self._seq += 1
-            velocity = home_velocity(state.tip_target, state.velocity, home, self.limits, self._period)
-            now = self._clock()
-            self.apply(ArmCommand(round(now * 1e9), self._seq, "reset", velocity, state.gripper), now)
-            self._sleep(self._period)
-        raise SimulationError(f"the arm did not reach {home} m within {_HOMING_LIMIT:.0f} s of homing")
-
-    def stop(self, reason: str) -> None:
-        """Hold and latch."""
-        self._state = stop(self._state, reason)
-
-    def reset_fault(self) -> None:
-        """Leave a latched FAULT."""
-        self._state = reset_fault(self._state)
-
-    def _tip(self) -> FloatArray:
-        return np.array(forward(self._joints[None]).position[0])
+    def _displaced(self) -> tuple[FloatArray, Pose]:
+        joints = self._joints
+        if self.push.any():
+            target = forward(joints[None]).position + self.push
+            for _ in range(_PUSHING_STEPS):
+                joints = ik_step(joints[None], target)[0]
+        return joints.copy(), forward(joints[None])
 
 
 def _quaternion(rotation: FloatArray) -> FloatArray:

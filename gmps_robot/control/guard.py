@@ -7,21 +7,21 @@ No clock, no input or output, nothing remembered outside `GuardState`. What it p
 - silence, old input, a clock that jumps and commands that are not numbers end in a held arm;
 - a FAULT stays until a person resets it.
 
-Modes: IDLE (at rest, nothing asked), MOVING, HOLD (something took the motion away: stopping, or held while the cause
-lasts; a good command ends it), FAULT (latched). All stamps and `now` are on one clock, that of the driver.
+Modes and the acts that change them are in `guard_state`. All stamps and `now` are on one clock, that of the driver.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
 from gmps_robot.control.guard_checks import command_problem, is_outside, state_problem
+from gmps_robot.control.guard_state import GuardMode, GuardState, at_measured, latch
+from gmps_robot.control.kinematics import ik_step
 from gmps_robot.control.limits import LimitFlags, advance, limit_velocity
-from gmps_robot.errors import ObservationError
 from gmps_robot.types import (
     AppliedCommand,
     ArmCommand,
@@ -32,8 +32,6 @@ from gmps_robot.types import (
     SourceLimits,
 )
 
-GuardMode = Literal["IDLE", "MOVING", "HOLD", "FAULT"]
-FaultKind = Literal["", "stop", "commands", "state", "outside"]
 Tick = Literal["move", "wait", "brake"]
 
 RESYNC_DISTANCE = 0.01  # an arm at rest this far from its command was moved by something else [m]
@@ -41,54 +39,6 @@ STATE_LOST = 0.5  # a robot that reports nothing for this long is a FAULT [s]
 EARLY = 0.25  # a call may come this share of a period before its time
 LATE = 0.5  # lateness up to this share of a period is caught up, so that jitter costs no distance
 _ROUNDING = 1e-6  # [s]
-
-
-@dataclass(frozen=True)
-class GuardState:
-    """Everything the guard remembers. Make the first one with `starting_at`."""
-
-    tip_target: FloatArray  # (3,) commanded tip [m]
-    period: float  # control period of the driver [s]
-    mode: GuardMode = "IDLE"
-    velocity: FloatArray = field(default_factory=lambda: np.zeros(3))  # (3,) commanded [m/s]
-    gripper: float = 0.0
-    source: CommandSource = "policy"  # whose limits the motion obeys
-    command: ArmCommand | None = None  # the request in force; it lapses `action_timeout` after its stamp
-    bad_commands: int = 0  # consecutive
-    fault: FaultKind = ""
-    fault_reason: str = ""
-    time: float | None = None  # of the last tick [s]
-    due: float = 0.0  # when the next tick is due [s]
-    resynced: bool = False  # `tip_target` was set to the measured tip in this tick: restart joint commands there too
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether nothing is commanded to move."""
-        return not self.velocity.any()
-
-
-def starting_at(tip: FloatArray, period: float, gripper: float = 0.0) -> GuardState:
-    """Return the state of an arm at rest with its tip (3,) at `tip` [m], called every `period` [s].
-
-    Raises:
-        ObservationError: `tip` is not three finite numbers.
-    """
-    start = np.array(tip, dtype=np.float64)
-    if start.shape != (3,) or not np.isfinite(start).all():
-        raise ObservationError(f"the guard cannot start at tip {tip!r}: expected 3 finite numbers in metres")
-    return GuardState(tip_target=start, period=period, gripper=gripper)
-
-
-def stop(state: GuardState, reason: str) -> GuardState:
-    """Latch FAULT: the next ticks bring the arm to rest and keep it there. The first reason is the one kept."""
-    return _latch(state, "stop", f"stop: {reason}")
-
-
-def reset_fault(state: GuardState) -> GuardState:
-    """Leave a FAULT: the arm holds until the next command. A cause that still lasts latches again in the next tick."""
-    if state.mode != "FAULT":
-        return state
-    return replace(state, mode="HOLD", fault="", fault_reason="", bad_commands=0, command=None)
 
 
 def guard(
@@ -109,8 +59,9 @@ def guard(
     state = replace(state, resynced=False)
     state, tick = _tick(envelope, state, now, reasons)
     state = _receive(envelope, state, command if tick != "brake" else None, now, reasons)
+    state = _mirror(state, measured, reasons)
     state = _watch(envelope, state, measured, now, reasons)
-    if tick != "wait":
+    if tick != "wait" and state.armed:
         state = _move(envelope, state, measured, reasons)
     stamp = round(now * 1e9) if np.isfinite(now) else measured.stamp_ns
     seq = state.command.seq if state.command is not None else -1
@@ -152,7 +103,7 @@ def _receive(
             bad = state.bad_commands + 1
             state = replace(state, command=None, bad_commands=bad)
             if bad >= envelope.bad_commands_to_fault:
-                state = _latch(state, "commands", f"commands: {bad} bad in a row, the last {problem}")
+                state = latch(state, "commands", f"commands: {bad} bad in a row, the last {problem}")
         else:
             state = replace(state, bad_commands=0)
             refusal = _refusal(envelope, state, command, now)
@@ -179,19 +130,50 @@ def _refusal(envelope: SafetyEnvelope, state: GuardState, command: ArmCommand, n
     return ""
 
 
+def _mirror(state: GuardState, measured: ArmState, reasons: list[str]) -> GuardState:
+    """Follow what the robot says about itself. Whatever ends its fitness ends the arming too."""
+    status, armed = measured.status, state.armed
+    why = f": {status.detail}" if status.detail else ""
+    if status.stopped and state.mode != "ESTOP":
+        reason = f"estop: the robot's own stop is in force{why}"
+        state = replace(state, mode="ESTOP", fault="robot", fault_reason=reason)
+    elif armed and not status.connected:
+        state = latch(state, "state", f"state: the link to the robot is lost{why}")
+    elif status.error:
+        state = latch(state, "robot", f"robot: the robot reports a fault{why}")
+    elif armed and status.collision:
+        state = latch(state, "collision", f"collision: the robot has felt a collision{why}")
+    elif armed and not status.verified:
+        state = latch(state, "robot", f"robot: not the arm that the model describes{why}")
+    fit = status.connected and status.enabled and status.verified and state.mode != "ESTOP"
+    if not fit and armed:
+        state = replace(at_measured(state, measured), armed=False)
+    if not state.armed:
+        reasons.extend(["arm: not armed, commands do not move it"] if state.command is not None else [])
+        state = replace(state, command=None)
+    if not state.armed and state.mode not in ("FAULT", "ESTOP"):
+        mode: GuardMode = "DISCONNECTED" if not status.connected else "IDLE" if status.enabled else "DISABLED"
+        state = replace(state, mode=mode)
+    elif state.mode in ("FAULT", "ESTOP"):
+        reasons.append(state.fault_reason)
+    return state
+
+
 def _watch(
     envelope: SafetyEnvelope, state: GuardState, measured: ArmState, now: float, reasons: list[str]
 ) -> GuardState:
-    """Judge the measured state: what is stale takes the motion away, what is wrong latches."""
+    """Judge the measured state of an armed arm: what is stale takes the motion away, what is wrong latches."""
+    if not state.armed:
+        return state
     problem = state_problem(measured, now, envelope.state_timeout + _ROUNDING)
     if problem:
         reasons.append(problem)
         state = replace(state, command=None)
         if not now - measured.stamp_ns * 1e-9 <= STATE_LOST:
-            state = _latch(state, "state", problem)
+            state = latch(state, "state", problem)
     elif is_outside(measured.tip_position, envelope).any():
         where = ", ".join(f"{x:.3f}" for x in measured.tip_position)
-        state = _latch(state, "outside", f"outside: measured tip ({where}) m has left the box")
+        state = latch(state, "outside", f"outside: measured tip ({where}) m has left the box")
     if state.mode == "FAULT":
         reasons.append(state.fault_reason)
     return state
@@ -216,16 +198,18 @@ def _move(
     far = float(np.linalg.norm(measured.tip_position - state.tip_target))
     if state.at_rest and far > RESYNC_DISTANCE:
         reasons.append(f"resync: the arm is {far:.3f} m from its command, motion starts where it is")
-        state = replace(state, tip_target=np.array(measured.tip_position, dtype=np.float64), resynced=True)
+        state = replace(at_measured(state, measured), command=command)
     limits = _limits(envelope, command.source)
     velocity, flags = limit_velocity(
         wanted[None], state.velocity[None], state.tip_target[None], limits, envelope, state.period
     )
     reasons.extend(_explain(flags, wanted, velocity[0], limits))
-    target = advance(state.tip_target[None], velocity, limits, state.period)[0]
+    target = advance(state.tip_target[None], velocity, limits, state.period)
     mode: GuardMode = "FAULT" if state.mode == "FAULT" else "MOVING"
-    gripper = float(np.clip(command.gripper, -1.0, 1.0))
-    return replace(state, mode=mode, velocity=velocity[0], tip_target=target, gripper=gripper)
+    return replace(
+        state, mode=mode, velocity=velocity[0], tip_target=target[0], joints=ik_step(state.joints[None], target)[0],
+        gripper=float(np.clip(command.gripper, -1.0, 1.0)),
+    )
 
 
 def _brake(envelope: SafetyEnvelope, state: GuardState, mode: GuardMode, reasons: list[str]) -> GuardState:
@@ -234,19 +218,13 @@ def _brake(envelope: SafetyEnvelope, state: GuardState, mode: GuardMode, reasons
     velocity, _ = limit_velocity(
         np.zeros((1, 3)), state.velocity[None], state.tip_target[None], limits, stopping, state.period
     )
-    target = advance(state.tip_target[None], velocity, limits, state.period)[0]
+    target = advance(state.tip_target[None], velocity, limits, state.period)
     if state.mode == "FAULT":
         mode = "FAULT"
     elif mode == "HOLD" and state.at_rest and not reasons:
-        mode = "IDLE"
-    return replace(state, mode=mode, velocity=velocity[0], tip_target=target)
-
-
-def _latch(state: GuardState, kind: FaultKind, reason: str) -> GuardState:
-    if state.mode == "FAULT" and (state.fault != "outside" or kind == "outside"):
-        return state
-    # Anything graver than "outside" also ends the permission to move back inwards.
-    return replace(state, mode="FAULT", fault=kind, fault_reason=reason, command=None)
+        mode = "ARMED"
+    joints = ik_step(state.joints[None], target)[0]
+    return replace(state, mode=mode, velocity=velocity[0], tip_target=target[0], joints=joints)
 
 
 def _way_back(

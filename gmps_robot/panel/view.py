@@ -11,6 +11,8 @@ from gmps_robot.control.session_status import ACTING, RUNNING, SessionStatus
 from gmps_robot.panel.bridge import Link, PanelState
 
 FINISHED = frozenset({"done", "rolled_back"})
+STOPPED = frozenset({"FAULT", "ESTOP"})  # guard states that a person ends with Release stop
+OFF = frozenset({"DISABLED", "DISCONNECTED"})
 EVALUATION = 5  # what a session does unless it is told otherwise
 STAGE_WORDS = {"before": "before adaptation", "adapt": "adaptation", "after": "after adaptation"}
 
@@ -71,10 +73,12 @@ def to_json(state: PanelState) -> dict[str, Any]:
 def explain(state: PanelState) -> Words:
     """Say what happens now and what a person must do, the most pressing thing first."""
     session = state.session
-    if state.guard.state == "FAULT":
+    if state.guard.state in STOPPED:
         why = (state.guard.reason or "no reason given").rstrip(".")
         return Words("Arm stopped", f"{why}. Make the work area safe, then press Release stop. "
                      "The arm holds until you resume.", "stop")
+    if state.guard.state in OFF:
+        return Words("Arm is off", state.guard.reason or "Its driver is not connected, or its motors are off.", "warn")
     lost = _link_named(state, "adaptation")
     if lost is not None and lost.silent:
         return Words("Adaptation is silent", lost.hint or "Nothing heard from the adaptation node.", "warn", lost.name)
@@ -126,7 +130,7 @@ def _acting(session: SessionStatus) -> str:
 def allowed(state: PanelState) -> frozenset[str]:
     """Return the commands that make sense now. `arm/stop` always does."""
     session, actions = state.session, {"arm/stop"}
-    if state.guard.state == "FAULT":
+    if state.guard.state in STOPPED:
         actions.add("arm/reset_fault")
     link = _link_named(state, "adaptation")
     if link is not None and link.silent:
@@ -135,9 +139,9 @@ def allowed(state: PanelState) -> frozenset[str]:
         actions.add("stop")
         if not session.paused:
             actions.add("pause")
-        elif state.guard.state != "FAULT":
+        elif state.guard.state not in (*STOPPED, *OFF):
             actions.add("resume")
-    elif state.guard.state != "FAULT":
+    elif state.guard.state not in (*STOPPED, *OFF):
         actions.add("start")
     if state.reward == "human" and not session.paused:
         actions |= {"awaiting_label": {"label"}, "awaiting_reset": {"reset_done"}}.get(session.phase, set())
@@ -215,7 +219,7 @@ def guard_words(state: PanelState) -> str:
     if guard.reason:
         return f"Guard {guard.state}: {guard.reason}"
     limited = f", limited by {', '.join(guard.limits)}" if guard.limits else ""
-    words = {"IDLE": "Guard: arm at rest", "MOVING": "Guard: arm moves"}
+    words = {"IDLE": "Guard: arm at rest", "ARMED": "Guard: arm at rest", "MOVING": "Guard: arm moves"}
     return words.get(guard.state, f"Guard: {guard.state}") + limited
 
 

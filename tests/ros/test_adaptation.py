@@ -29,7 +29,7 @@ def start_stack(graph: Graph, checkpoint: str, speed: str = "max", twin: bool = 
         "adapt", checkpoint=checkpoint, out=str(graph.folder / "runs"), evaluations=1, film=False,
         use_sim_time=speed == "max",
     )
-    activation = Activation(graph.probe)
+    activation = Activation(graph.probe, "adapt")
     graph.until(lambda: activation.ready)
     activation.bring_up(lambda client, request: graph.result(client.call_async(request)))
 
@@ -75,7 +75,7 @@ def test_a_cancelled_adaptation_leaves_the_arm_at_rest(graph: Graph, checkpoint:
     seen = len(applied)
     graph.until(lambda: len(applied) >= seen + 12)
     assert max(speed_of(m) for m in applied[seen + 6 :]) == 0.0
-    assert guard[-1].state in ("IDLE", "HOLD")
+    assert guard[-1].state in ("ARMED", "HOLD")
 
 
 def test_a_killed_adapt_node_leaves_the_arm_at_rest_within_300_ms(graph: Graph, checkpoint: str) -> None:

@@ -91,12 +91,13 @@ def test_limits_are_readable_before_anything_moves(rig: Rig) -> None:
 
 def test_an_observation_has_the_promised_shapes_and_units(rig: Rig) -> None:
     state = rig.arm.observe()
-    shapes = {name: np.shape(getattr(state, name)) for name in vars(state)}
+    shapes = {name: np.shape(getattr(state, name)) for name in vars(state) if name != "status"}
     assert shapes == {
         "stamp_ns": (), "joints": (7,), "joint_velocities": (7,), "tip_position": (3,), "tip_quaternion": (4,),
         "tip_velocity": (3,), "wrench": (6,), "gripper": (),
     }  # fmt: skip
     assert isinstance(state.stamp_ns, int)
+    assert state.status.fit
     assert state.tip_position == pytest.approx(START, abs=0.003)
     assert np.linalg.norm(state.tip_quaternion) == pytest.approx(1.0)
     assert abs(state.tip_quaternion[:2]).max() == pytest.approx(0.7071, abs=0.3)  # the tool points down

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gmps_robot.control.guard import GuardState, guard, starting_at
+from gmps_robot.control.guard import guard
+from gmps_robot.control.guard_state import GuardState, arm, starting_at
+from gmps_robot.control.kinematics import forward, ik_step, joints_at
 from gmps_robot.types import AppliedCommand, ArmCommand, ArmState, SafetyEnvelope, SourceLimits
 
 PERIOD = 0.05
@@ -15,13 +17,29 @@ HARD = ((0.34, -0.24, 0.015), (0.86, 0.24, 0.30))
 ENVELOPE = SafetyEnvelope(
     *HARD, SourceLimits(0.20, *BOX), SourceLimits(0.20, *HARD), SourceLimits(0.15, *HARD)
 )
-START = np.array([0.40, 0.0, 0.025])
+START_JOINTS = joints_at((0.40, 0.0, 0.025))
+START = forward(START_JOINTS[None]).position[0]
 
 
-def arm_state(tip: np.ndarray, now: float) -> ArmState:
-    """An arm at rest with its tip (3,) at `tip`, measured at `now` [s]."""
-    zero, upright = np.zeros(7), np.array([0.0, 0.0, 0.0, 1.0])
-    return ArmState(round(now * 1e9), zero, zero, np.array(tip), upright, np.zeros(3), np.zeros(6), 0.0)
+def arm_state(joints: np.ndarray, now: float) -> ArmState:
+    """An arm at rest at `joints` (7,), measured at `now` [s]."""
+    upright, tip = np.array([0.0, 0.0, 0.0, 1.0]), forward(joints[None]).position[0]
+    return ArmState(round(now * 1e9), joints.copy(), np.zeros(7), tip, upright, np.zeros(3), np.zeros(6), 0.0)
+
+
+def armed_at(joints: np.ndarray, period: float = PERIOD) -> GuardState:
+    """The guard of an arm at rest at `joints` (7,), armed."""
+    return arm(starting_at(joints, period), arm_state(joints, 0.0))
+
+
+def pushed(joints: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """The joints (7,) after somebody pushed the tip by `offset` (3,) [m]."""
+    if not offset.any():
+        return joints
+    target, moved = forward(joints[None]).position + offset, joints[None]
+    for _ in range(40):
+        moved = ik_step(moved, target)
+    return moved[0]
 
 
 def request(velocity: object, seq: int, now: float, source: str = "policy", gripper: object = 0.0) -> ArmCommand:
@@ -33,7 +51,7 @@ def request(velocity: object, seq: int, now: float, source: str = "policy", grip
 class World:
     """Calls the guard once per period; `pushed` [m] displaces the measured tip from the commanded one."""
 
-    state: GuardState = field(default_factory=lambda: starting_at(START, PERIOD))
+    state: GuardState = field(default_factory=lambda: armed_at(START_JOINTS))
     now: float = 100.0
     seq: int = 0
     envelope: SafetyEnvelope = ENVELOPE
@@ -46,7 +64,7 @@ class World:
 
     def tick(self, command: ArmCommand | None = None, measured: ArmState | None = None) -> AppliedCommand:
         """One call of the guard with `command`, then one period passes."""
-        seen = arm_state(self.state.tip_target + self.pushed, self.now) if measured is None else measured
+        seen = arm_state(pushed(self.state.joints, self.pushed), self.now) if measured is None else measured
         self.state, applied = guard(self.envelope, self.state, seen, command, self.now)
         self.now += PERIOD
         return applied

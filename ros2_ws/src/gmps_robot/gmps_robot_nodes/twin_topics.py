@@ -91,7 +91,7 @@ class TwinTopics:
     def publish_guard(self, stamp_ns: int, enabled: bool) -> None:
         """Send the guard's state when it has changed, and now and then as a sign of life."""
         guard = self._twin.guard_state
-        mode = "IDLE" if guard.mode == "MOVING" and guard.at_rest else guard.mode
+        mode = "ARMED" if guard.mode == "MOVING" and guard.at_rest else guard.mode
         said, now = (mode, guard.fault_reason, self._limits, enabled), time.monotonic()
         if said != self._last_guard or now - self._last_guard_time >= HEARTBEAT:
             self._last_guard, self._last_guard_time = said, now

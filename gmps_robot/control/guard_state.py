@@ -1,0 +1,124 @@
+"""What the guard remembers, and the acts of people that change it: arm, stop, reset. All pure.
+
+Modes, from what the robot says about itself to what it is asked to do:
+
+- DISCONNECTED, DISABLED: no link, motors off. IDLE: motors on, but nobody has armed the arm: no command moves it.
+- ARMED: fit, nothing asked. MOVING. HOLD: something took the motion away; a good command ends it.
+- FAULT: latched, held until a person resets it. ESTOP: the robot's own stop was seen; it ends in two acts, a reset
+  once the robot is released, and arming again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from gmps_robot.control.guard_checks import as_numbers
+from gmps_robot.control.kinematics import forward
+from gmps_robot.errors import ArmError, ObservationError
+from gmps_robot.types import ArmCommand, ArmState, CommandSource, FloatArray
+
+GuardMode = Literal["DISCONNECTED", "DISABLED", "IDLE", "ARMED", "MOVING", "HOLD", "FAULT", "ESTOP"]
+FaultKind = Literal["", "stop", "commands", "state", "outside", "robot", "collision"]
+
+
+@dataclass(frozen=True)
+class GuardState:
+    """Everything the guard remembers. Make the first one with `starting_at`."""
+
+    joints: FloatArray  # (7,) commanded [rad]
+    tip_target: FloatArray  # (3,) commanded tip [m]
+    period: float  # control period of the driver [s]
+    mode: GuardMode = "DISABLED"
+    armed: bool = False  # a person has armed the arm since it last lost its fitness
+    velocity: FloatArray = field(default_factory=lambda: np.zeros(3))  # (3,) commanded [m/s]
+    gripper: float = 0.0
+    source: CommandSource = "policy"  # whose limits the motion obeys
+    command: ArmCommand | None = None  # the request in force, until it lapses
+    bad_commands: int = 0  # consecutive
+    fault: FaultKind = ""
+    fault_reason: str = ""
+    time: float | None = None  # of the last tick [s]
+    due: float = 0.0  # when the next tick is due [s]
+    resynced: bool = False  # the commanded joints were set to the measured ones in this tick
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is commanded to move."""
+        return not self.velocity.any()
+
+
+def starting_at(joints: FloatArray, period: float, gripper: float = 0.0) -> GuardState:
+    """Return the state of an arm at rest at measured `joints` (7,) [rad], called every `period` [s]; not armed.
+
+    Raises:
+        ObservationError: `joints` are not seven finite numbers.
+    """
+    start = np.array(joints, dtype=np.float64)
+    if start.shape != (7,) or not np.isfinite(start).all():
+        raise ObservationError(f"the guard cannot start at joints {joints!r}: expected 7 finite numbers in radians")
+    return GuardState(joints=start, tip_target=_tip(start), period=period, gripper=gripper)
+
+
+def arm(state: GuardState, measured: ArmState) -> GuardState:
+    """Allow commands, from now on and from where the arm is measured.
+
+    Raises:
+        ArmError: the robot is not fit to move, or a FAULT or stop has not been reset.
+    """
+    status = measured.status
+    if state.mode in ("FAULT", "ESTOP"):
+        raise ArmError(f"the arm is not armed: {state.mode}, {state.fault_reason}; reset it first")
+    lacking = [
+        words
+        for words, missing in (
+            ("no link to the robot", not status.connected),
+            ("the robot's own stop is in force", status.stopped),
+            ("the robot reports a fault", status.error),
+            ("motors are off", not status.enabled),
+            ("kinematics or joint limits do not agree with the model", not status.verified),
+        )
+        if missing
+    ]
+    if lacking:
+        raise ArmError(f"the arm is not armed: {', '.join(lacking)}{': ' if status.detail else ''}{status.detail}")
+    return replace(at_measured(state, measured), mode="ARMED", armed=True, bad_commands=0)
+
+
+def stop(state: GuardState, reason: str) -> GuardState:
+    """Latch FAULT: the next ticks bring the arm to rest and keep it there. The first reason is the one kept."""
+    return latch(state, "stop", f"stop: {reason}")
+
+
+def reset_fault(state: GuardState) -> GuardState:
+    """Leave FAULT or ESTOP. A cause that still lasts latches again in the next tick.
+
+    After a FAULT the arm holds until the next command; after ESTOP it has to be armed again.
+    """
+    if state.mode not in ("FAULT", "ESTOP"):
+        return state
+    mode: GuardMode = "HOLD" if state.armed else "IDLE"
+    return replace(state, mode=mode, fault="", fault_reason="", bad_commands=0, command=None)
+
+
+def latch(state: GuardState, kind: FaultKind, reason: str) -> GuardState:
+    """Return `state` in FAULT. The first fault is kept, but any other ends the permission to move back inwards."""
+    if state.mode == "ESTOP" or (state.mode == "FAULT" and (state.fault != "outside" or kind == "outside")):
+        return state
+    return replace(state, mode="FAULT", fault=kind, fault_reason=reason, command=None)
+
+
+def at_measured(state: GuardState, measured: ArmState) -> GuardState:
+    """Return `state` at rest where the arm is measured, if it is measured at all: the next motion starts there."""
+    joints = as_numbers(measured.joints)
+    if joints is None or joints.shape != (7,) or not np.isfinite(joints).all():
+        joints = state.joints
+    return replace(
+        state, joints=joints.copy(), tip_target=_tip(joints), velocity=np.zeros(3), command=None, resynced=True
+    )
+
+
+def _tip(joints: FloatArray) -> FloatArray:
+    return np.array(forward(joints[None]).position[0])
