@@ -23,6 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOCK_SECONDS = 300
+ROS1_PACKAGES = (
+    "python3-rospy", "python3-rosmaster", "python3-roslaunch", "python3-rostopic", "python3-genpy", "python3-std-msgs",
+    "python3-sensor-msgs", "python3-geometry-msgs", "ros-std-msgs", "ros-sensor-msgs", "ros-geometry-msgs",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,20 @@ def is_ubuntu() -> bool:
         return False
 
 
+def has_ros1() -> bool:
+    """Return whether the system's Python, which is not the project's, has ROS 1: master, client and messages."""
+    code = "import rospy, rosmaster, genpy.dynamic, std_msgs.msg, sensor_msgs.msg, geometry_msgs.msg"
+    clean = {"PATH": "/usr/bin:/bin"}
+    return subprocess.run(["/usr/bin/python3", "-c", code], env=clean, capture_output=True, check=False).returncode == 0
+
+
+def is_offered(package: str) -> bool:
+    """Return whether the package lists of this system know `package`."""
+    if shutil.which("apt-cache") is None:
+        return False
+    return subprocess.run(["apt-cache", "show", package], capture_output=True, check=False).returncode == 0
+
+
 def needs(tests: bool) -> list[Need]:
     """Return everything needed to run the project, and with `tests` what its tests need on top."""
     python = f"python3.{sys.version_info.minor}"
@@ -98,11 +116,15 @@ def needs(tests: bool) -> list[Need]:
         Need("libopengl0", "video frames without a display", library("libOpenGL.so.0")),
         Need("libgl1-mesa-dri", "video frames without a graphics card", has_mesa),
     ]
+    if not tests:
+        return run
     test = [Need("docker-compose", "the test of docker-compose.yml", has_compose)]
     if not is_ubuntu():  # its chromium is a snap; scripts/browser.py brings another
         browsers = program("chromium", "google-chrome", "google-chrome-stable")
         test.append(Need("chromium", "the tests of the panel", browsers))
-    return run + test if tests else run
+    if is_offered("python3-rospy"):  # Ubuntu 24.04 has none; there these tests say that they are not available
+        test += [Need(package, "a ROS 1 master and the emulated arm", has_ros1) for package in ROS1_PACKAGES]
+    return run + test
 
 
 def install_command(packages: list[str], prefix: list[str]) -> list[str]:

@@ -174,6 +174,14 @@ def test_ubuntu_gets_its_browser_elsewhere_because_its_package_is_a_snap(monkeyp
     assert packages["debian"] - packages["ubuntu"] == {"chromium"}
 
 
+@pytest.mark.parametrize("offered", [True, False])
+def test_ros_1_is_asked_for_where_the_system_offers_it(monkeypatch: pytest.MonkeyPatch, offered: bool) -> None:
+    monkeypatch.setattr(apt_check, "is_offered", lambda package: offered)
+    packages = {need.package for need in apt_check.needs(tests=True)}
+    assert ({"python3-rospy", "python3-rosmaster", "ros-sensor-msgs"} <= packages) is offered
+    assert not {need.package for need in apt_check.needs(tests=False)} & set(apt_check.ROS1_PACKAGES)
+
+
 def test_a_browser_that_does_not_start_is_not_taken(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
