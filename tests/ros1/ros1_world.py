@@ -24,6 +24,7 @@ from gmps_robot.sawyer.tcpros import RosNode
 SYSTEM_PYTHON = "/usr/bin/python3"
 PEER = Path(__file__).with_name("rospy_peer.py")
 START_S = 20.0
+WITH_TYPES = {"advertise", "subscribe", "echo", "encode"}
 
 
 def has_rospy() -> bool:
@@ -81,8 +82,8 @@ class Ros1:
         self._master.kill()
         self._master.wait()
 
-    def peer(self, name: str = "peer") -> Peer:
-        return self._stack.enter_context(contextlib.closing(Peer(name, self.env)))
+    def peer(self, name: str = "peer", **env: str) -> Peer:
+        return self._stack.enter_context(contextlib.closing(Peer(name, {**self.env, **env})))
 
     def node(self, name: str = "ours", **settings: Any) -> RosNode:
         return self._stack.enter_context(RosNode(name, self.uri, **settings))
@@ -125,11 +126,11 @@ class Peer:
         def tell(*arguments: Any, **named: Any) -> Any:
             order = {
                 "advertise": ("topic", "kind"), "subscribe": ("topic", "kind"), "publish": ("topic", "kind", "fields"),
-                "echo": ("topic", "back", "kind"), "set_param": ("key", "value"),
+                "echo": ("topic", "back", "kind"), "set_param": ("key", "value"), "encode": ("kind", "fields"),
             }.get(command, ("topic",))  # fmt: skip
             named.update(zip(order, arguments, strict=False))
-            if command in {"advertise", "subscribe", "echo"} and named["kind"].startswith(messages.INTERA):
-                named["definition"] = messages.codec(named["kind"]).definition
+            if command in WITH_TYPES and named["kind"].startswith(messages.INTERA):
+                named.setdefault("definition", messages.codec(named["kind"]).definition)
             with self._lock:
                 assert self.process.stdin is not None
                 self.process.stdin.write(json.dumps({"do": command, "with": named}) + "\n")

@@ -4,6 +4,7 @@ Runs under the system's Python, whose packages are ROS 1's own. Types that no pa
 """
 
 import importlib
+import io
 import json
 import sys
 import threading
@@ -43,6 +44,11 @@ class Peer:
         for _ in range(times):
             self.publishers[topic].publish(message)
             time.sleep(period)
+
+    def drop(self, topic):
+        """Close the connections of a topic, and go on publishing it."""
+        for connection in list(self.publishers[topic].impl.connections):
+            connection.close()
 
     def unadvertise(self, topic):
         self.publishers.pop(topic).unregister()
@@ -89,6 +95,12 @@ class Peer:
             return self.make(kind + "Response", answer)
 
         self.services[name] = rospy.Service(name, srv, handle)
+
+    def encode(self, kind, fields, definition=None):
+        """Return the bytes of a message as ROS 1 writes them, in hexadecimal."""
+        buffer = io.BytesIO()
+        self.make(kind, fields, definition).serialize(buffer)
+        return buffer.getvalue().hex()
 
     def set_param(self, key, value):
         rospy.set_param(key, value)
