@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -36,6 +37,15 @@ from sim.emulator.view import View
 
 _START_LIMIT = 45.0  # [s]
 _ANSWER_LIMIT = 10.0  # [s]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Scene and image of one instant, on the robot's wall clock (which the fault `clock` does not touch)."""
+
+    stamp_ns: int
+    scene: SceneState
+    image: ImageArray
 
 
 class Emulator:
@@ -86,12 +96,12 @@ class Emulator:
             self.close()
             raise
         self._calling = threading.Lock()
-        self._view: View | None = None
         self._still: ImageArray | None = None
         self._reset_at = time.monotonic()
 
     task: Task | None
     _caller: wire.Caller | None = None
+    _view: View | None = None
 
     def inject(self, fault: str, **options: Any) -> float:
         """Make something go wrong, see `sim.emulator.faults`; return when it did, on the monotonic clock [s].
@@ -123,13 +133,17 @@ class Emulator:
 
     def image(self) -> ImageArray:
         """Return what the policy camera sees now, (height, width, 3)."""
-        if self._still is not None:
-            return self._still
-        return self._drawn().image()
+        return self.snapshot().image
+
+    def snapshot(self) -> Snapshot:
+        """Return scene and image of one instant."""
+        scene = self._ask({"do": "scene"})
+        image = self._drawn(scene).image() if self._still is None else self._still
+        return Snapshot(int(scene["time_ns"]), self._scene_of(scene), image)
 
     def video_frame(self, height: int, width: int) -> ImageArray:
         """Return the camera's view for people, with the task's goal; from one thread only."""
-        return self._drawn().video_frame(height, width, self.task)
+        return self._drawn(self._ask({"do": "scene"})).video_frame(height, width, self.task)
 
     def describe(self) -> dict[str, Any]:
         """Return the truth behind the wire: mode, time-out, enabled, joints, tip, gripper signals ..."""
@@ -148,6 +162,8 @@ class Emulator:
         """End all processes; nothing is left behind."""
         if self._caller is not None:
             self._caller.close()
+        if self._view is not None:
+            self._view.close()
         if self._process.stdin is not None:
             self._process.stdin.close()  # the life line
         try:
@@ -193,11 +209,10 @@ class Emulator:
         path = self._folder / "server.log"
         return path.read_text(encoding="utf-8", errors="replace")[-2000:] if path.exists() else "nothing was written"
 
-    def _drawn(self) -> View:
-        """The view, brought to the scene of now."""
+    def _drawn(self, scene: Mapping[str, Any]) -> View:
+        """The view, brought to `scene`."""
         if self._view is None:
             self._view = View(self.family)
-        scene = self._ask({"do": "scene"})
         self._view.set(np.array(scene["qpos"]), float(scene["table"]))
         return self._view
 
