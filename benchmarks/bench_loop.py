@@ -79,7 +79,7 @@ class Listener(Node):
         self.twin: dict[str, str] = {}
         self.create_subscription(ArmCommand, "policy/command", self._on_command, qos.STATE)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, qos.STATE)
-        self.activation = Activation(self)
+        self.activation = Activation(self, "adapt")
         self.action = ActionClient(self, Adapt, "adapt")
         self.executor_ = SingleThreadedExecutor()
         self.executor_.add_node(self)

@@ -75,10 +75,12 @@ class EpisodeBuffer:
         self._steps.append(step)
         self._applied.append(None)
 
-    def set_applied(self, action: FloatArray) -> None:
-        """Note what was applied (A,) of the latest step, in action units; without a step it is ignored."""
-        if self._applied:
-            self._applied[-1] = np.asarray(action, dtype=np.float64)
+    def set_applied(self, action: FloatArray, stamp_ns: int) -> None:
+        """Note what was applied (A,) of the step on the observation of `stamp_ns`, in action units."""
+        for k in reversed(range(len(self._steps))):
+            if self._steps[k].stamp_ns == stamp_ns:
+                self._applied[k] = np.asarray(action, dtype=np.float64)
+                return
 
     def finish(self, task_id: str, rewards: FloatArray, success: bool, info: dict[str, float]) -> Trajectory:
         """Return the episode. An applied action that never arrived is NaN: it is not known.

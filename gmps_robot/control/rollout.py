@@ -155,7 +155,7 @@ def _cycle(
     with timer.section("arm"):
         now = clock()
         applied = driver.apply(commands.move(action, now), now)
-    session.record_applied(applied)
+    session.record_applied(applied, observation.stamp_ns)
     for subscriber in subscribers:
         subscriber.step(session.status, observation, applied)
     return True

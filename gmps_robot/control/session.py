@@ -148,11 +148,11 @@ class AdaptationSession:
         self._status = replace(self._status, step=len(self._buffer), message=f"{self._status.where()} is running")
         return self._family.arm_action(step.action.astype(np.float64))
 
-    def record_applied(self, applied: AppliedCommand) -> None:
-        """Keep what the guard let through of the latest action; ignored outside an episode."""
+    def record_applied(self, applied: AppliedCommand, stamp_ns: int) -> None:
+        """Keep what the guard let through of the action on the observation of `stamp_ns`; not outside an episode."""
         if self._status.phase in ACTING:
             share = applied.velocity / self._family.envelope.policy.speed
-            self._buffer.set_applied(self._family.policy_action(np.append(share, applied.gripper)))
+            self._buffer.set_applied(self._family.policy_action(np.append(share, applied.gripper)), stamp_ns)
 
     def label(self, value: float | FloatArray, episode: int, success: bool | None = None) -> None:
         """Take the reward of the finished episode.

@@ -19,7 +19,7 @@ from gmps_robot.tasks import Split
 
 Mode = Literal["twin", "robot"]
 RewardSource = Literal["twin", "human", "marker"]
-GuardState = Literal["IDLE", "MOVING", "HOLD", "FAULT"]
+GuardState = Literal["DISCONNECTED", "DISABLED", "IDLE", "ARMED", "MOVING", "HOLD", "FAULT", "ESTOP"]
 
 
 @dataclass(frozen=True)

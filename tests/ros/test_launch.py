@@ -82,7 +82,13 @@ def test_the_launch_file_declares_every_argument_with_description_and_choices(la
     assert declared["task"]["choices"] is None
 
 
-@pytest.mark.parametrize("changes", [{}, {"panel": "false"}, {"speed": "max", "task": "7", "reward": "human"}])
+SAWYER = {"robot": "sawyer", "master_uri": "http://arm.local:11311", "camera": "rtsp://camera/1"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"panel": "false"}, {"speed": "max", "task": "7", "reward": "human"}, {"robot": "emulator"}, SAWYER],
+)
 def test_the_launch_file_and_the_supervisor_start_the_same_nodes_with_the_same_parameters(
     launch_file: types.ModuleType, changes: dict[str, str]
 ) -> None:
@@ -92,20 +98,37 @@ def test_the_launch_file_and_the_supervisor_start_the_same_nodes_with_the_same_p
         assert node.kwargs["on_exit"], "the end of any node ends the launch"
         by_launch[node.kwargs["executable"]] = parameters
     by_supervisor = {}
-    for start in stack.resolve({**stack.defaults(), **changes}):
+    for start in stack.resolve({**stack.defaults(), **changes}, {}):
         words = bringup.command(start)
         given = dict(words[k + 1].split(":=", 1) for k, word in enumerate(words) if word == "-p")
         by_supervisor[start.node.name] = {name: yaml.safe_load(value) for name, value in given.items()}
         assert importlib.util.find_spec(words[2]) is not None
     assert by_launch == by_supervisor
+    arms = {"twin": {"twin"}, "emulator": {"emulator", "sawyer_driver"}, "sawyer": {"sawyer_driver", "camera"}}
+    assert set(by_launch) - {"adapt", "panel", "conductor"} == arms[changes.get("robot", "twin")]
     assert ("panel" in by_launch) == (changes.get("panel") != "false")
 
 
-def test_every_executable_of_the_launch_file_is_installed_and_hands_over(launch_file: types.ModuleType) -> None:
+def test_who_judges_and_where_the_master_is_follow_from_the_robot() -> None:
+    def parameters(environment: dict[str, str], **changes: str) -> dict[str, Any]:
+        starts = stack.resolve({**stack.defaults(), **changes}, environment)
+        return {start.node.name: dict(start.parameters) for start in starts}
+
+    lab = {"ROS_MASTER_URI": "http://arm.local:11311"}
+    assert parameters({})["conductor"]["reward"] == "twin"
+    sawyer = parameters(lab, robot="sawyer")
+    assert sawyer["conductor"]["reward"] == "human"
+    assert sawyer["sawyer_driver"]["master_uri"] == "http://arm.local:11311"
+    assert parameters(lab, **SAWYER, panel="false")["sawyer_driver"]["master_uri"] == SAWYER["master_uri"]
+    emulator = parameters(lab, robot="emulator")  # never the lab's own robot
+    assert emulator["emulator"]["master_uri"] == emulator["sawyer_driver"]["master_uri"] == stack.EMULATOR_URI
+
+
+def test_every_executable_of_the_launch_file_is_installed_and_hands_over() -> None:
     scripts = re.findall(r'"(\w+) = gmps_robot_nodes\.executables:(\w+)"', (PACKAGE / "setup.py").read_text())
     installed = dict(scripts)
-    for node in launched(launch_file):
-        name = node.kwargs["executable"]
+    assert set(installed) == {node.name for node in stack.NODES}
+    for name in installed:
         assert callable(getattr(executables, installed[name]))
         assert (PACKAGE / "gmps_robot_nodes" / f"{name}_node.py").is_file()
 
@@ -137,7 +160,12 @@ def test_parameters_of_the_file_are_declared_by_the_nodes() -> None:
         (["speed:=maxi"], "did you mean 'max'?"),
         (["episodes:=many"], "expected a whole number"),
         (["panel_port:=70000"], "0 to 65535"),
-        (["robot:=sawyer"], "the driver of the real arm is not part of this version"),
+        (["robot:=swayer"], "did you mean 'sawyer'?"),
+        (["robot:=sawyer"], "needs the address of the robot: give master_uri:="),
+        (["robot:=sawyer", "master_uri:=arm.local"], "master_uri=arm.local: expected http://HOST:PORT"),
+        (["robot:=emulator", "master_uri:=http://127.0.0.1:many"], "expected http://HOST:PORT"),
+        (["robot:=sawyer", "master_uri:=http://a:1", "reward:=twin"], "no simulated scene that could judge"),
+        (["robot:=emulator", "speed:=max"], "runs in real time"),
         (["record:=true"], "not part of this version"),
         (["task=7"], "not of the form name:=value"),
     ],
@@ -152,7 +180,7 @@ def test_the_launch_file_refuses_a_misspelt_argument_but_not_one_of_an_including
 ) -> None:
     with pytest.raises(stack.ArgumentError, match="did you mean 'episodes'"):
         launch_file.start(Context(["epsodes:=3"], stack.defaults()))
-    assert launch_file.start(Context(["my_camera:=left"], stack.defaults()))
+    assert launch_file.start(Context(["my_gripper:=left"], stack.defaults()))
 
 
 def test_a_sourced_ros_is_dropped_but_how_nodes_find_each_other_is_kept(tmp_path: Path) -> None:

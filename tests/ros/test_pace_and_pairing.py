@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from gmps_robot_nodes.frozen import FrozenPicture
 from gmps_robot_nodes.goal_table import news
 from gmps_robot_nodes.pace import RESEND, Answer, Pace
 from gmps_robot_nodes.pairing import Pairing
 
 from gmps_robot.control.session_status import SessionStatus
+from gmps_robot.types import AppliedCommand
 
 PERIOD = 0.05
 
@@ -87,6 +89,40 @@ def test_an_image_is_paired_with_the_arm_of_the_same_stamp_and_handed_out_once(c
     assert pairing.newest() is None
     pairing.add_image(10, image)  # complete, but older than what was handed out
     assert pairing.newest() is None
+
+
+def test_on_a_rig_an_image_is_paired_with_the_nearest_state_not_with_the_latest(clock: Clock) -> None:
+    pairing = Pairing(frozenset({"camera", "arm"}), clock, tolerance_ns=20)
+    image = np.zeros((2, 2, 3), np.uint8)
+    for stamp in (70, 90, 101, 115, 125):
+        pairing.add_tip(stamp, np.full(3, float(stamp)))
+    pairing.add_image(99, image)
+    moment = pairing.newest()
+    assert moment is not None
+    assert moment.tip is not None
+    assert (moment.stamp_ns, moment.tip[0]) == (99, 101.0)
+    assert list(pairing.skews_ns) == [2]
+    pairing.add_image(146, image)  # its nearest state is 21 ns away
+    assert pairing.newest() is None
+    pairing.add_tip(140, np.zeros(3))
+    assert pairing.newest() is not None
+
+
+def test_what_was_applied_is_handed_out_once_with_what_it_answered(clock: Clock) -> None:
+    pairing = Pairing(frozenset({"arm"}), clock)
+    applied = AppliedCommand(0, 1, np.zeros(3), 0.0, np.zeros(3))
+    pairing.add_applied(10, applied)
+    assert pairing.take_applied() == {10: applied}
+    assert pairing.take_applied() == {}
+
+
+def test_a_frozen_picture_is_noticed_once_the_arm_has_moved_a_centimetre() -> None:
+    frozen, image = FrozenPicture(), np.zeros((2, 2, 3), np.uint8)
+    assert frozen.check(image, np.zeros(3)) == ""
+    assert frozen.check(image.copy(), np.array([0.009, 0.0, 0.0])) == ""
+    assert "tip moved 11 mm" in frozen.check(image.copy(), np.array([0.011, 0.0, 0.0]))
+    assert frozen.check(image + np.uint8(1), np.array([0.011, 0.0, 0.0])) == ""
+    assert frozen.check(image + np.uint8(1), np.array([0.015, 0.0, 0.0])) == ""
 
 
 def test_what_came_before_a_reset_is_not_handed_out_after_it(clock: Clock) -> None:

@@ -61,7 +61,8 @@ def run_episode(
         action = session.act(observation(step))
         assert action is not None
         actions.append(action)
-        session.record_applied(AppliedCommand(0, step, 0.5 * action[:3] * 0.2, action[3], np.zeros(3)))
+        applied = AppliedCommand(0, step, 0.5 * action[:3] * 0.2, action[3], np.zeros(3))
+        session.record_applied(applied, observation(step).stamp_ns)
     assert session.act(observation(FAMILY.horizon)) is None
     session.label(value, session.status.episode, success)
     return actions

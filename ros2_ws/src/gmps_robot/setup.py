@@ -24,6 +24,9 @@ setup(
     entry_points={
         "console_scripts": [
             "twin = gmps_robot_nodes.executables:twin",
+            "emulator = gmps_robot_nodes.executables:emulator",
+            "sawyer_driver = gmps_robot_nodes.executables:sawyer_driver",
+            "camera = gmps_robot_nodes.executables:camera",
             "adapt = gmps_robot_nodes.executables:adapt",
             "panel = gmps_robot_nodes.executables:panel",
             "conductor = gmps_robot_nodes.executables:conductor",

@@ -1,16 +1,25 @@
-"""Bringing the lifecycle node `adapt` up, for whoever wants to send it a goal."""
+"""Bringing lifecycle nodes up: `adapt` for whoever wants to send it a goal, and the driver of an arm."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from gmps_msgs.msg import GuardStatus
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
 from rclpy.node import Node
+from std_srvs.srv import SetBool
 
 from gmps_robot.errors import SetupError
+from gmps_robot_nodes import qos
+
+FIT = ("IDLE", "ARMED", "MOVING", "HOLD")
+HOW_TO_ENABLE = (
+    "when nobody is in its reach, switch its motors on with "
+    "`ros2 service call /arm/enable std_srvs/srv/SetBool '{data: true}'`"
+)
 
 NEXT = {
     State.PRIMARY_STATE_UNCONFIGURED: Transition.TRANSITION_CONFIGURE,
@@ -19,15 +28,16 @@ NEXT = {
 
 
 class Activation:
-    """The two lifecycle services of the adapt node, as a client sees them."""
+    """The two lifecycle services of node `name`, as a client sees them."""
 
-    def __init__(self, node: Node) -> None:
-        self._get = node.create_client(GetState, "adapt/get_state")
-        self._change = node.create_client(ChangeState, "adapt/change_state")
+    def __init__(self, node: Node, name: str) -> None:
+        self._name = name
+        self._get = node.create_client(GetState, f"{name}/get_state")
+        self._change = node.create_client(ChangeState, f"{name}/change_state")
 
     @property
     def ready(self) -> bool:
-        """Whether the adapt node is there."""
+        """Whether the node is there."""
         return bool(self._get.service_is_ready() and self._change.service_is_ready())
 
     def bring_up(self, call: Callable[[Client, Any], Any]) -> None:
@@ -39,4 +49,44 @@ class Activation:
         while (state := call(self._get, GetState.Request()).current_state).id != State.PRIMARY_STATE_ACTIVE:
             step = NEXT.get(state.id)
             if step is None or not call(self._change, ChangeState.Request(transition=Transition(id=step))).success:
-                raise SetupError(f"node adapt, which is {state.label}, could not be brought up; its own lines say why")
+                raise SetupError(
+                    f"node {self._name}, which is {state.label}, could not be brought up; its own lines say why"
+                )
+
+
+class ArmBringUp:
+    """Brings the driver up. Motors that move a real arm are switched on by a person, who is told how."""
+
+    def __init__(self, node: Node, motors_on: bool) -> None:
+        """`motors_on`: nobody can be hurt, so the motors are switched on at once."""
+        self._node, self._motors_on = node, motors_on
+        self._activation = Activation(node, "sawyer_driver")
+        self._enable = node.create_client(SetBool, "arm/enable")
+        self._state = ""
+        node.create_subscription(GuardStatus, "arm/guard_status", self._on_guard, qos.STATUS)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the driver is there."""
+        return self._activation.ready and bool(self._enable.service_is_ready())
+
+    @property
+    def fit(self) -> bool:
+        """Whether the arm may be moved; tells a person what to do while it may not."""
+        if self._state in FIT:
+            return True
+        self._node.get_logger().info(f"the arm is {self._state or 'silent'}: {HOW_TO_ENABLE}", throttle_duration_sec=15)
+        return False
+
+    def bring_up(self, call: Callable[[Client, Any], Any]) -> None:
+        """Connect the driver to the robot; switch the motors on where that is harmless.
+
+        Raises:
+            SetupError: the driver refuses.
+        """
+        self._activation.bring_up(call)
+        if self._motors_on and not (answer := call(self._enable, SetBool.Request(data=True))).success:
+            raise SetupError(f"arm/enable was refused: {answer.message}")
+
+    def _on_guard(self, message: GuardStatus) -> None:
+        self._state = message.state

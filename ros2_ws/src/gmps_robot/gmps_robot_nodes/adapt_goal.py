@@ -20,7 +20,7 @@ from gmps_robot_nodes import session_status
 from gmps_robot_nodes.adapt_report import SessionFolder, inner_loop
 from gmps_robot_nodes.adapt_run import AdaptRun, RewardSource
 from gmps_robot_nodes.adapt_topics import AdaptTopics
-from gmps_robot_nodes.pairing import Pairing, Part
+from gmps_robot_nodes.pairing import RIG_TOLERANCE_NS, Pairing, Part
 
 TASKS_PER_SPLIT = 100  # `task` counts within the list of this many that `gmps evaluate` draws too
 
@@ -33,6 +33,7 @@ class GoalOptions:
     out: Path
     evaluations: int
     film: bool
+    robot: str  # twin | sawyer | emulator
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,15 @@ def begin(
         GmpsError: the goal names no task, an impossible number, or a reward that is not there.
     """
     task = find_task(goal.task, goal.split, int(goal.seed), family)
-    reward = reward_source(goal.reward)
+    reward = reward_source(goal.reward, options.robot)
     settings = SessionConfig(
         int(goal.episodes), int(goal.updates), options.evaluations, seed=int(goal.seed),
         adapt=inner_loop(options.checkpoint),
     )  # fmt: skip
     folder = SessionFolder(options.out, task, options.checkpoint, settings, family)
     session = AdaptationSession(policy, family, settings, clock=time.monotonic, save=folder.save_phi)
-    pairing = Pairing(needs(policy, reward), time.monotonic)
+    tolerance_ns = 0 if options.robot == "twin" else RIG_TOLERANCE_NS
+    pairing = Pairing(needs(policy, reward), time.monotonic, tolerance_ns)
     run = AdaptRun(
         session, family, task, reward, int(goal.seed), pairing, topics, time.monotonic, film=options.film
     )
@@ -157,15 +159,17 @@ def find_task(name: str, split_name: str, seed: int, family: Family) -> Task:
     return tasks[int(name)]
 
 
-def reward_source(name: str) -> RewardSource:
+def reward_source(name: str, robot: str) -> RewardSource:
     """Return `name` as a source of rewards.
 
     Raises:
-        ConfigError: unknown, or not part of this version.
+        ConfigError: unknown, not part of this version, or not to be had with `robot`.
     """
     known = get_args(RewardSource)
     if name == "marker":
         raise ConfigError("reward 'marker': the marker tracker is not part of this version; valid: twin, human")
     if name not in known:
         raise ConfigError(f"unknown reward {name!r}{nearest(name, known)}")
+    if name == "twin" and robot == "sawyer":
+        raise ConfigError("reward 'twin': a real arm has no simulated scene that could judge; valid: human")
     return "human" if name == "human" else "twin"

@@ -31,7 +31,7 @@ from gmps_robot.control.session_status import ENDED, SessionStatus
 from gmps_robot.errors import GmpsError, SessionError
 from gmps_robot.policy import MetaPolicy
 from gmps_robot.types import FloatArray
-from gmps_robot_nodes import parameters, qos, session_status
+from gmps_robot_nodes import parameters, qos, session_status, stack
 from gmps_robot_nodes.adapt_goal import GoalOptions, Started, begin
 from gmps_robot_nodes.adapt_topics import AdaptTopics
 from gmps_robot_nodes.spinning import Ending, main, spin
@@ -48,6 +48,7 @@ class AdaptNode(LifecycleNode):
         super().__init__("adapt")
         self._family = families.family(parameters.declare(self, "family", "push", "Task family of the rig."))
         self._checkpoint = parameters.declare(self, "checkpoint", "push-vision", "Shipped checkpoint, or a directory.")
+        robot = parameters.declare(self, "robot", "twin", "Whose camera and arm are heard.", choices=stack.ROBOTS)
         self._options = GoalOptions(
             self._checkpoint,
             Path(parameters.declare(self, "out", "runs/adapt", "Where results go, a directory per goal.")),
@@ -55,6 +56,7 @@ class AdaptNode(LifecycleNode):
                 self, "evaluations", 5, "Deterministic episodes before and after adaptation.", low=0, high=100
             ),
             parameters.declare(self, "film", True, "Whether to film an episode before and one after, on the twin."),
+            robot,
         )
         self._silence = parameters.declare(
             self, "silence", 1.0, "Without an observation for this long an episode is void [s].", low=0.2, high=60.0
@@ -66,7 +68,7 @@ class AdaptNode(LifecycleNode):
         self._told: tuple[object, ...] = ()
         self._told_at = 0.0
         self._goal: ServerGoalHandle | None = None
-        self._topics = AdaptTopics(self, self._family.envelope.policy.speed, self._on_event)
+        self._topics = AdaptTopics(self, self._family, robot != "twin", self._on_event)
         self._status = self.create_publisher(AdaptStatus, "adapt/status", qos.STATUS)
         self._server = ActionServer(
             self, Adapt, "adapt", self._execute, goal_callback=self._on_goal, cancel_callback=self._on_cancel

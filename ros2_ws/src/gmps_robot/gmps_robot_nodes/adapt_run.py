@@ -14,6 +14,7 @@ from gmps_robot.errors import ObservationError
 from gmps_robot.families.family import Family
 from gmps_robot.tasks import Task
 from gmps_robot.types import FloatArray, Observation, SceneState
+from gmps_robot_nodes.frozen import FrozenPicture
 from gmps_robot_nodes.pairing import Moment, Pairing
 
 RewardSource = Literal["twin", "human"]
@@ -34,6 +35,11 @@ class Hands(Protocol):
 
         Returns whether there was anybody to ask.
         """
+        ...
+
+    @property
+    def resetting(self) -> bool:
+        """Whether what was asked for is still under way, as an arm that goes home."""
         ...
 
 
@@ -59,6 +65,7 @@ class AdaptRun:
         self._confirmed = reward != "human"  # a person has said that hands are clear
         self._resets = 0
         self._begun = False  # whether the path of the present episode has begun
+        self._frozen = FrozenPicture()
         self.paths = PathRecorder()
         self.films: dict[Stage, list[bytes]] = {}  # JPEG pictures of the first episode of each stage
         session.start(task)
@@ -82,7 +89,7 @@ class AdaptRun:
         """Everything is back at its start, from the observation of `stamp_ns` on."""
         self._asked = None
         self._confirmed = self.reward != "human"
-        self._awaited, self._scenes, self._begun = 0, [], False
+        self._awaited, self._scenes, self._begun, self._frozen = 0, [], False, FrozenPicture()
         self._hands.film.clear()
         self._pairing.forget_before(stamp_ns)
         if self.session.status.phase == "awaiting_reset":
@@ -107,7 +114,7 @@ class AdaptRun:
         if silent and status.phase in ACTING and not status.paused:
             who = " and ".join(silent)
             self.interrupt(f"{who} silent for {limit:g} s; the arm holds, check the node and the cable", pause=False)
-        if self._asked is not None and self._clock() - self._asked > RESET_PATIENCE:
+        if self._asked is not None and self._clock() - self._asked > RESET_PATIENCE and not self._hands.resetting:
             self._asked = None
 
     def _advance(self) -> bool:
@@ -135,11 +142,9 @@ class AdaptRun:
 
     def _act(self, moment: Moment) -> None:
         """Feed the session one observation and send what it wants."""
+        for stamp_ns, applied in self._pairing.take_applied().items():
+            self.session.record_applied(applied, stamp_ns)
         if self._awaited:
-            # It is sent before the next observation, so what has not come by now is lost, and stays unknown.
-            applied = self._pairing.applied(self._awaited)
-            if applied is not None:
-                self.session.record_applied(applied)
             if moment.scene is not None:
                 self._scenes.append(moment.scene)
                 self.paths.add(moment.scene)
@@ -147,6 +152,10 @@ class AdaptRun:
             self.paths.begin(moment.scene)
             self._begun = True
         self._awaited = 0
+        if moment.image is not None and moment.tip is not None:
+            frozen = self._frozen.check(moment.image, moment.tip)
+            if frozen and self.session.status.phase in ACTING:
+                self.interrupt(f"{frozen}; restart the camera, then resume", pause=True)
         place = None if moment.scene is None else moment.scene.object_pose[:3]
         tip = np.full(3, np.nan) if moment.tip is None else moment.tip
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from geometry_msgs.msg import PoseStamped
 from gmps_msgs.msg import AppliedCommand as AppliedCommandMsg
 from gmps_msgs.msg import ArmCommand as ArmCommandMsg
@@ -16,29 +17,35 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from gmps_robot.control.rollout import CommandSequence
 from gmps_robot.errors import ObservationError
+from gmps_robot.families.family import Family
 from gmps_robot.tasks import Task
 from gmps_robot.types import FloatArray
 from gmps_robot_nodes import conversions, qos
 from gmps_robot_nodes.adapt_health import AdaptHealth
 from gmps_robot_nodes.pairing import Pairing
 from gmps_robot_nodes.polled import PolledSubscription
+from gmps_robot_nodes.rig_reset import RigReset
 
+STOPPED = ("DISCONNECTED", "DISABLED", "FAULT", "ESTOP")  # what only a person can end
 
 class AdaptTopics:
     """Converts and passes on. Implements `Hands`; `on_event` is called after everything that was heard."""
 
-    def __init__(self, node: LifecycleNode, speed: float, on_event: Callable[[], None]) -> None:
+    def __init__(self, node: LifecycleNode, family: Family, rig: bool, on_event: Callable[[], None]) -> None:
+        """`rig`: the arm is put back by `arm/home`; else `scene/reset` puts everything back."""
         self.fault = ""  # why the arm is stopped; empty while it is not
         self.film: list[bytes] = []  # JPEG pictures of the episode that is being filmed
         self._node, self._on_event = node, on_event
         self._pairing: Pairing | None = None
-        self._sequence = CommandSequence(speed)
+        self._sequence = CommandSequence(family.envelope.policy.speed)
         self._health = AdaptHealth(node)
         self._last: ArmCommandMsg | None = None
         self._confirmed: Callable[[int], None] | None = None
         self._refused: Callable[[str], None] | None = None
         self._command = node.create_lifecycle_publisher(ArmCommandMsg, "policy/command", qos.COMMAND)
         self._reset = node.create_client(SceneReset, "scene/reset")
+        start = np.array(family.start_tip)
+        self._rig = RigReset(node, self._reset, start, self._on_put_back, self._on_refused) if rig else None
         node.create_subscription(GuardStatus, "arm/guard_status", self._on_guard, qos.STATUS)
         node.create_subscription(Image, "camera/image_raw", self._on_image, qos.CAMERA)
         # What was applied comes last: it is older than what is fetched before it, so then it is there, or lost.
@@ -72,36 +79,56 @@ class AdaptTopics:
             self._last = conversions.command_message(self._sequence.move(action, now_ns * 1e-9), answers_ns)
         self._command.publish(self._last)
 
+    @property
+    def resetting(self) -> bool:
+        """See `Hands.resetting`."""
+        return self._rig is not None and self._rig.under_way
+
     def ask_reset(self, task: Task, seed: int, film: bool) -> bool:
         """See `Hands.ask_reset`. Without an answer the run asks again."""
+        request = SceneReset.Request(task=task.to_json(), seed=seed, film=film)
+        if self._rig is not None:
+            return self._rig.ask(request)
         if not self._reset.service_is_ready():
             self._node.get_logger().warning(
                 "nobody offers scene/reset: is the twin running?", throttle_duration_sec=5.0, skip_first=True
             )
             return False
-        self._reset.call_async(SceneReset.Request(task=task.to_json(), seed=seed, film=film)).add_done_callback(
-            self._on_reset
-        )
+        self._reset.call_async(request).add_done_callback(self._on_reset)
         return True
 
     def _on_reset(self, future: Future) -> None:
         response = future.result()
-        if response.success and self._confirmed is not None:
-            self._confirmed(conversions.to_ns(response.stamp))
-        elif self._refused is not None:
-            self._refused(response.message)
+        if response.success:
+            self._on_put_back(conversions.to_ns(response.stamp))
+        else:
+            self._on_refused(response.message)
+
+    def _on_put_back(self, stamp_ns: int) -> None:
+        if self._confirmed is not None:
+            self._confirmed(stamp_ns)
+        self._on_event()
+
+    def _on_refused(self, reason: str) -> None:
+        if self._refused is not None:
+            self._refused(reason)
         self._on_event()
 
     def _on_guard(self, message: GuardStatus) -> None:
-        self.fault = message.reason if message.state == "FAULT" else ""
+        self.fault = f"{message.state}: {message.reason}" if message.state in STOPPED else ""
+        if self._rig is not None:
+            self._rig.note_guard(message)
 
     def _on_applied(self, message: AppliedCommandMsg) -> None:
         if self._pairing is not None:
             self._pairing.add_applied(conversions.to_ns(message.answers), conversions.applied(message))
 
     def _on_pose(self, message: PoseStamped) -> None:
+        tip = conversions.vector(message.pose.position)
+        if self._rig is not None:
+            self._rig.note_tip(tip)
         if self._pairing is not None:
-            self._pairing.add_tip(conversions.to_ns(message.header.stamp), conversions.vector(message.pose.position))
+            self._pairing.add_tip(conversions.to_ns(message.header.stamp), tip)
 
     def _on_scene(self, message: SceneStateMsg) -> None:
         if self._pairing is not None:

@@ -50,7 +50,7 @@ def run(words: Sequence[str], environment: Mapping[str, str]) -> int:
         ConfigError: an argument is unknown or wrong.
     """
     try:
-        starts = stack.resolve(stack.parse(words))
+        starts = stack.resolve(stack.parse(words), environment)
     except stack.ArgumentError as error:
         raise ConfigError(str(error)) from error
     surroundings = domain.environment(environment, domain.is_free, os.getpid())

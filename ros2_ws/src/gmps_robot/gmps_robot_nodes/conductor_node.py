@@ -21,7 +21,7 @@ from rclpy.task import Future
 from gmps_robot.control.session_status import SessionStatus
 from gmps_robot.errors import SessionError, SetupError
 from gmps_robot_nodes import parameters, session_status, stack
-from gmps_robot_nodes.activation import Activation
+from gmps_robot_nodes.activation import Activation, ArmBringUp
 from gmps_robot_nodes.goal_table import GoalOutcome, news, summary, table
 from gmps_robot_nodes.spinning import WAKE, Ending, main
 
@@ -44,7 +44,7 @@ class ConductorNode(Node):
 
         self._task, self._goals, self._seed = number("task"), number("goals"), number("seed")
         self._episodes, self._updates = number("episodes"), number("updates")
-        self._split, self._reward = text("split"), text("reward")
+        self._split, self._reward, robot = text("split"), text("reward"), text("robot")
         self._out, self._json = Path(text("out")), text("json")
         self._stay = bool(parameters.declare(self, "stay", False, read["stay"].description))
         self._patience = parameters.declare(
@@ -53,7 +53,8 @@ class ConductorNode(Node):
         self._ending = ending
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
-        self._activation = Activation(self)
+        self._activation = Activation(self, "adapt")
+        self._arm = None if robot == "twin" else ArmBringUp(self, motors_on=robot == "emulator")
         self._action = ActionClient(self, Adapt, "adapt")
         self._told = SessionStatus()
 
@@ -81,9 +82,15 @@ class ConductorNode(Node):
         return 0 if all(outcome.completed for outcome in outcomes) else 1
 
     def _bring_up(self) -> None:
-        """Configure and activate the adapt node."""
+        """Configure and activate the arm's driver and the adapt node."""
+        arm = self._arm
+        if arm is not None:
+            self._wait(lambda: arm.ready, "node sawyer_driver did not come up; its own lines say why")
+            arm.bring_up(self._call)
         self._wait(lambda: self._activation.ready, "node adapt did not come up; its own lines say why")
         self._activation.bring_up(self._call)
+        while arm is not None and not arm.fit and not self._ending.requested:
+            self._executor.spin_once(timeout_sec=WAKE)
         self._wait(self._action.server_is_ready, "node adapt offers no action `adapt`")
 
     def _conduct(self, number: int) -> GoalOutcome | None:

@@ -105,7 +105,7 @@ def command_message(command: ArmCommand, answers_ns: int) -> ArmCommandMsg:
     """A request to move that answers the observation of `answers_ns`."""
     message = ArmCommandMsg(
         header=header(command.stamp_ns), answers=to_time(answers_ns), seq=command.seq, source=command.source,
-        gripper=float(command.gripper),
+        gripper=float(command.gripper), lease=command.lease,
     )
     message.twist.linear = _vector(command.velocity)
     return message
@@ -116,19 +116,25 @@ def hold_message(stamp_ns: int, answers_ns: int, seq: int) -> ArmCommandMsg:
     return ArmCommandMsg(header=header(stamp_ns), answers=to_time(answers_ns), seq=seq, source="policy", hold=True)
 
 
-def command(message: ArmCommandMsg, stamp_ns: int) -> ArmCommand:
-    """A message -> the request, stamped on the driver's clock. Judging it is the guard's work.
+def command(message: ArmCommandMsg, stamp_ns: int, image_stamp_ns: int | None) -> ArmCommand:
+    """A message -> the request; both stamps on the driver's clock. Judging it is the guard's work.
 
     Raises:
-        ObservationError: an unknown source, or an angular velocity, which no source may ask for.
+        ObservationError: an unknown source, another frame, or an angular velocity, which no source may ask for.
     """
+    frame = message.header.frame_id
+    if frame not in ("", BASE_FRAME):
+        raise ObservationError(f"command in frame {frame!r}; velocities are those of the tip in {BASE_FRAME!r}")
     source = _SOURCES.get(message.source)
     if source is None:
         raise ObservationError(f"command from unknown source {message.source!r}; valid: {', '.join(_SOURCES)}")
     turn = message.twist.angular
     if (turn.x, turn.y, turn.z) != (0.0, 0.0, 0.0):
         raise ObservationError(f"command turns the tip by ({turn.x}, {turn.y}, {turn.z}) rad/s; it may only move")
-    return ArmCommand(stamp_ns, int(message.seq), source, vector(message.twist.linear), float(message.gripper))
+    return ArmCommand(
+        stamp_ns, int(message.seq), source, vector(message.twist.linear), float(message.gripper), image_stamp_ns,
+        str(message.lease),
+    )
 
 
 def applied_message(applied: AppliedCommand, stamp_ns: int, answers_ns: int) -> AppliedCommandMsg:

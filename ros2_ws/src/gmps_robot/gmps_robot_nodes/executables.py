@@ -60,6 +60,21 @@ def twin() -> NoReturn:
     hand_over("twin")
 
 
+def emulator() -> NoReturn:
+    """Run the emulator of the arm's wire."""
+    hand_over("emulator")
+
+
+def sawyer_driver() -> NoReturn:
+    """Run the driver of the arm."""
+    hand_over("sawyer_driver")
+
+
+def camera() -> NoReturn:
+    """Run the camera."""
+    hand_over("camera")
+
+
 def adapt() -> NoReturn:
     """Run the adaptation."""
     hand_over("adapt")

@@ -22,7 +22,7 @@ from std_srvs.srv import Trigger
 
 from gmps_robot.control.session_status import ENDED, SessionStatus
 from gmps_robot.errors import GmpsError, SessionError, SetupError
-from gmps_robot.panel.bridge import Frame, GuardView, Link, PanelState, RewardSource
+from gmps_robot.panel.bridge import Frame, GuardView, Link, Mode, PanelState, RewardSource
 from gmps_robot.tasks import Split
 from gmps_robot_nodes import conversions, qos, session_status
 from gmps_robot_nodes.activation import Activation
@@ -41,14 +41,14 @@ EMERGENCY = "the arm did not confirm the stop: use the robot's own emergency sto
 class RosBridge:
     """Hears what the page shows and sends what it asks for."""
 
-    def __init__(self, node: Node, reward: RewardSource, seed: int, episodes: int) -> None:
-        self._reward, self._seed, self._planned = reward, seed, episodes
+    def __init__(self, node: Node, mode: Mode, reward: RewardSource, seed: int, episodes: int) -> None:
+        self._mode, self._reward, self._seed, self._planned = mode, reward, seed, episodes
         self._session, self._context = SessionStatus(), ()
         self._guard = GuardView()
         self._frame: Frame | None = None
         self._heard: dict[str, float] = {}
         self._frames = 0
-        self._activation = Activation(node)
+        self._activation = Activation(node, "adapt")
         self._action = ActionClient(node, Adapt, "adapt")
         self._label = node.create_client(AdaptLabel, "adapt/label")
         self._triggers = {name: node.create_client(Trigger, f"adapt/{name}") for name in REQUESTS}
@@ -67,7 +67,7 @@ class RosBridge:
             Link(name, now - self._heard[name] if name in self._heard else None, hint=hint)
             for name, hint in HINTS.items()
         )
-        return PanelState("twin", self._reward, self._session, self._guard, links, self._task_text(), self._planned)
+        return PanelState(self._mode, self._reward, self._session, self._guard, links, self._task_text(), self._planned)
 
     def frame(self) -> Frame | None:
         """See `PanelBridge.frame`."""
@@ -142,7 +142,7 @@ class RosBridge:
         return _wait(client.call_async(request), patience, f"{client.srv_name} did not answer")
 
     def _need_no_fault(self, request: str) -> None:
-        if self._guard.state == "FAULT":
+        if self._guard.state in ("FAULT", "ESTOP", "DISABLED", "DISCONNECTED"):
             raise SessionError(f"{request}: the arm is stopped ({self._guard.reason}); release the stop first")
 
     def _task_text(self) -> str:

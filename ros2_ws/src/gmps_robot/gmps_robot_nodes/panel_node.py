@@ -6,9 +6,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from gmps_robot.panel.app import create_app
+from gmps_robot.panel.bridge import Mode
 from gmps_robot.panel.server import PanelServer
 from gmps_robot.panel.settings import PanelSettings
-from gmps_robot_nodes import parameters
+from gmps_robot_nodes import parameters, stack
 from gmps_robot_nodes.panel_bridge import RosBridge
 from gmps_robot_nodes.spinning import Ending, main, spin
 
@@ -22,8 +23,10 @@ def _work(ending: Ending) -> int:
     )
     seed = parameters.declare(node, "seed", 0, "Seed of tasks and exploration.", low=0, high=2**31 - 1)
     episodes = parameters.declare(node, "episodes", 20, "Episodes per update that the form offers.", low=2, high=200)
+    robot = parameters.declare(node, "robot", "twin", "What the commands of the page move.", choices=stack.ROBOTS)
     settings = PanelSettings(host=host, port=port)
-    bridge = RosBridge(node, "human" if reward == "human" else "twin", seed, episodes)
+    mode: Mode = "robot" if robot == "sawyer" else "twin"
+    bridge = RosBridge(node, mode, "human" if reward == "human" else "twin", seed, episodes)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 Value = str | int | bool
 
-MISSING_ROBOTS = {
-    "sawyer": "the driver of the real arm is not part of this version",
-    "emulator": "the emulator of the real arm's interface is not part of this version",
-}
-
+ROBOTS = ("twin", "sawyer", "emulator")
+SPEEDS = ("realtime", "max")
+EMULATOR_URI = "http://127.0.0.1:11411"  # not 11311: a ROS 1 master of the lab's own may be there
 
 class ArgumentError(ValueError):
     """A launch argument is unknown or wrong; the message names it, its value and the valid choices."""
@@ -61,6 +60,7 @@ class NodeDescription:
     name: str
     parameters: tuple[str, ...]  # arguments that are handed on as parameters of the same name
     remappings: tuple[tuple[str, str], ...] = ()
+    robots: tuple[str, ...] = ROBOTS  # with which robots it runs
     condition: str = ""  # true|false argument that decides whether it runs; empty: always
     ends_stack: bool = False  # its end is the end of the work; the end of any other node is a failure
 
@@ -79,10 +79,14 @@ class NodeStart:
 
 
 BOOLEAN = ("true", "false")
-SPEEDS = ("realtime", "max")
 
 ARGUMENTS = (
-    Argument("robot", "twin", "Which arm: the simulated twin or the real one.", ("twin", "sawyer", "emulator")),
+    Argument("robot", "twin", "Which arm: the simulated twin, the real one, or a twin behind the real one's wire.",
+             ROBOTS),
+    Argument("master_uri", "", "ROS 1 master of the arm, http://HOST:PORT; empty: that of ROS_MASTER_URI for the real "
+             f"arm, {EMULATOR_URI} for the emulator."),
+    Argument("camera", "0", "Camera of the real arm: device number, video file, rtsp:// address or recorded folder."),
+    Argument("rig", "nominal", "Calibration of the real arm's camera: a shipped name, or a YAML file."),
     Argument("task", "0", "Which task of the split, by number; the first of several goals.", (), 0, 999),
     Argument("split", "test", "Where tasks come from; the policy was trained on none but `train`.",
              ("train", "val", "test", "ood")),
@@ -90,8 +94,8 @@ ARGUMENTS = (
     Argument("episodes", "20", "Episodes before each update.", (), 2, 200),
     Argument("updates", "1", "Policy-gradient updates.", (), 1, 20),
     Argument("evaluations", "5", "Episodes before and after that show what adaptation brought.", (), 0, 100),
-    Argument("reward", "twin", "Who judges an episode: the twin, a person at the panel, or a marker tracker.",
-             ("twin", "human", "marker")),
+    Argument("reward", "auto", "Who judges an episode: the twin, a person at the panel, or a marker tracker; auto: the "
+             "twin where the scene is simulated, else a person.", ("auto", "twin", "human", "marker")),
     Argument("speed", "realtime", "Pace of the twin; `max` runs it in lock-step and publishes /clock.", SPEEDS),
     Argument("checkpoint", "push-vision", "Name of a shipped checkpoint, or a directory."),
     Argument("seed", "0", "Seed of the task list, the exploration and the start of the block.", (), 0, 2**31 - 1),
@@ -105,12 +109,15 @@ ARGUMENTS = (
 )
 
 NODES = (
-    NodeDescription("twin", ("speed", "seed")),
-    NodeDescription("adapt", ("checkpoint", "out", "evaluations", "film", "use_sim_time")),
-    NodeDescription("panel", ("panel_port", "reward", "seed", "episodes"), condition="panel"),
+    NodeDescription("twin", ("speed", "seed"), robots=("twin",)),
+    NodeDescription("emulator", ("master_uri", "seed"), robots=("emulator",)),
+    NodeDescription("sawyer_driver", ("master_uri",), robots=("sawyer", "emulator")),
+    NodeDescription("camera", ("camera", "rig"), robots=("sawyer",)),
+    NodeDescription("adapt", ("robot", "checkpoint", "out", "evaluations", "film", "use_sim_time")),
+    NodeDescription("panel", ("robot", "panel_port", "reward", "seed", "episodes"), condition="panel"),
     NodeDescription(
         "conductor",
-        ("task", "split", "goals", "episodes", "updates", "reward", "seed", "out", "json", "stay"),
+        ("robot", "task", "split", "goals", "episodes", "updates", "reward", "seed", "out", "json", "stay"),
         ends_stack=True,
     ),
 )
@@ -153,30 +160,56 @@ def check_names(words: Iterable[str]) -> None:
             raise ArgumentError(f"unknown launch argument {name!r}{_nearest(name, known)}")
 
 
-def resolve(values: Mapping[str, str]) -> tuple[NodeStart, ...]:
+def resolve(values: Mapping[str, str], environment: Mapping[str, str]) -> tuple[NodeStart, ...]:
     """Return the nodes that run for `values` (as from `parse`), each with its parameters.
+
+    `environment` is asked for ROS_MASTER_URI.
 
     Raises:
         ArgumentError: a value is not valid, or asks for what this version does not have.
     """
     settings: dict[str, Value] = {argument.name: argument.read(values[argument.name]) for argument in ARGUMENTS}
-    _check_parts(settings)
+    robot = str(settings["robot"])
+    _check_parts(settings, robot)
     settings["use_sim_time"] = settings["speed"] == "max"
+    settings["master_uri"] = _master_uri(str(settings["master_uri"]), robot, environment)
+    if settings["reward"] == "auto":
+        settings["reward"] = "human" if robot == "sawyer" else "twin"
     return tuple(
         NodeStart(node, {name: settings[name] for name in node.parameters})
         for node in NODES
-        if not node.condition or settings[node.condition]
+        if robot in node.robots and (not node.condition or settings[node.condition])
     )
 
 
-def _check_parts(settings: Mapping[str, Value]) -> None:
-    robot = str(settings["robot"])
-    if robot in MISSING_ROBOTS:
-        raise ArgumentError(f"robot:={robot}: {MISSING_ROBOTS[robot]}; valid now: twin")
+def _check_parts(settings: Mapping[str, Value], robot: str) -> None:
     if settings["reward"] == "marker":
         raise ArgumentError("reward:=marker: the marker tracker is not part of this version; valid now: twin, human")
+    if settings["reward"] == "twin" and robot == "sawyer":
+        raise ArgumentError("reward:=twin: robot:=sawyer has no simulated scene that could judge; valid: human")
     if settings["record"]:
         raise ArgumentError("record:=true: the episode recorder is not part of this version; valid now: false")
+    if settings["speed"] == "max" and robot != "twin":
+        raise ArgumentError(f"speed:=max: robot:={robot} runs in real time, the twin alone does not; valid: realtime")
+
+
+def _master_uri(given: str, robot: str, environment: Mapping[str, str]) -> str:
+    """The address of the ROS 1 master; empty for the twin, which has none."""
+    if robot == "twin":
+        return ""
+    uri = given or (EMULATOR_URI if robot == "emulator" else environment.get("ROS_MASTER_URI", ""))
+    name = "master_uri" if given or robot == "emulator" else "ROS_MASTER_URI"
+    form = "expected http://HOST:PORT, as in http://021607CP00067.local:11311"
+    if not uri:
+        raise ArgumentError(f"robot:=sawyer needs the address of the robot: give master_uri:=, {form}")
+    try:
+        parts = urlsplit(uri)
+        sound = parts.scheme == "http" and bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ArgumentError(f"{name}={uri}: {form}")
+    return uri
 
 
 def _nearest(name: str, choices: Iterable[str]) -> str:

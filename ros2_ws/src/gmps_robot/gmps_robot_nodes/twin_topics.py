@@ -6,30 +6,27 @@ import time
 
 import simplejpeg
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import PoseStamped, TwistStamped, WrenchStamped
-from gmps_msgs.msg import AppliedCommand as AppliedCommandMsg
-from gmps_msgs.msg import GuardStatus
 from gmps_msgs.msg import SceneState as SceneStateMsg
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CompressedImage, Image, JointState
+from sensor_msgs.msg import CompressedImage, Image
 
-from gmps_robot.types import AppliedCommand, ArmState
+from gmps_robot.types import ArmState
 from gmps_robot_nodes import conversions, parameters, qos
+from gmps_robot_nodes.arm_topics import ArmTopics
 from gmps_robot_nodes.pace import Pace
 from sim.twin import Twin
 
 JPEG_QUALITY = 85
 VIEW_ASPECT = 4 / 3
-HEARTBEAT = 0.5  # [s]
 DIAGNOSTICS_PERIOD = 1.0  # [s]
 
 
 class TwinTopics:
-    """The publishers of the twin node. `publish` sends one observation: image, arm and scene, all of one stamp."""
+    """What the twin node publishes beside its arm. `publish` sends one observation: all of one stamp."""
 
-    def __init__(self, node: Node, twin: Twin, lockstep: bool) -> None:
-        self._node, self._twin = node, twin
+    def __init__(self, node: Node, twin: Twin, arm: ArmTopics, lockstep: bool) -> None:
+        self._node, self._twin, self._arm = node, twin, arm
         self._view_height = parameters.declare(
             node, "view_height", 240, "Height of the picture for people [pixel].", low=48, high=1080
         )
@@ -37,14 +34,6 @@ class TwinTopics:
             node, "view_rate", 10.0, "Pictures for people per second, while somebody looks [1/s].", low=0.1, high=20.0
         )
         self._clock = node.create_publisher(Clock, "/clock", qos.CLOCK) if lockstep else None
-        self._arm = (
-            (node.create_publisher(JointState, "joint_states", qos.STATE), conversions.joint_state_message),
-            (node.create_publisher(PoseStamped, "arm/ee_pose", qos.STATE), conversions.pose_message),
-            (node.create_publisher(TwistStamped, "arm/ee_twist", qos.STATE), conversions.twist_message),
-            (node.create_publisher(WrenchStamped, "arm/wrench", qos.STATE), conversions.wrench_message),
-        )
-        self._applied = node.create_publisher(AppliedCommandMsg, "arm/applied", qos.STATE)
-        self._guard = node.create_publisher(GuardStatus, "arm/guard_status", qos.STATUS)
         self._image = node.create_publisher(Image, "camera/image_raw", qos.CAMERA)
         self._film = node.create_publisher(CompressedImage, "camera/film/compressed", qos.STATE)
         self._view = node.create_publisher(CompressedImage, "camera/view/compressed", qos.CAMERA)
@@ -53,11 +42,6 @@ class TwinTopics:
         self._resets, self._task = 0, ""
         self._filming, self._steps = False, 0
         self._last_view = self._last_health = 0.0
-        self._last_guard: tuple[object, ...] = ()
-        self._last_guard_time = 0.0
-        self._seq, self._limits = 0, ()
-
-    _limits: tuple[str, ...]
 
     def note_reset(self, task: str, film: bool) -> None:
         """From now on the scene is that of `task` (JSON); `film`: somebody wants pictures of every second step."""
@@ -65,13 +49,8 @@ class TwinTopics:
         self._task, self._filming, self._steps = task, film, 0
 
     def publish(self, state: ArmState, stamp_ns: int) -> None:
-        """Send the present observation; the image last, so that nothing is missing when it arrives.
-
-        What nobody listens to is not sent: in lock-step every message costs a step.
-        """
-        for publisher, convert in self._arm:
-            if publisher.get_subscription_count() > 0:
-                publisher.publish(convert(state, stamp_ns))
+        """Send the present observation; the image last, so that nothing is missing when it arrives."""
+        self._arm.publish_state(state, stamp_ns)
         if self._scene.get_subscription_count() > 0:
             self._scene.publish(
                 conversions.scene_message(self._twin.scene(), stamp_ns, self._resets, self._task)
@@ -82,25 +61,6 @@ class TwinTopics:
         if self._clock is not None:
             self._clock.publish(Clock(clock=conversions.to_time(stamp_ns)))
         self._image.publish(conversions.image_message(self._twin.image(), stamp_ns))
-
-    def publish_applied(self, applied: AppliedCommand, answers_ns: int, stamp_ns: int) -> None:
-        """Send what was applied in the period of the observation of `answers_ns`."""
-        self._applied.publish(conversions.applied_message(applied, stamp_ns, answers_ns))
-        self._seq, self._limits = max(0, applied.seq), applied.reasons
-
-    def publish_guard(self, stamp_ns: int, enabled: bool) -> None:
-        """Send the guard's state when it has changed, and now and then as a sign of life."""
-        guard = self._twin.guard_state
-        mode = "ARMED" if guard.mode == "MOVING" and guard.at_rest else guard.mode
-        said, now = (mode, guard.fault_reason, self._limits, enabled), time.monotonic()
-        if said != self._last_guard or now - self._last_guard_time >= HEARTBEAT:
-            self._last_guard, self._last_guard_time = said, now
-            self._guard.publish(
-                GuardStatus(
-                    header=conversions.header(stamp_ns), state=mode, reason=guard.fault_reason,
-                    limits=list(self._limits), enabled=enabled, seq=self._seq,
-                )
-            )
 
     def publish_slow(self, stamp_ns: int, pace: Pace) -> None:
         """Send what people look at, at the rates of their clock: a picture if somebody looks, and the health."""
@@ -120,7 +80,7 @@ class TwinTopics:
     def _diagnostics(self, stamp_ns: int, pace: Pace) -> DiagnosticArray:
         guard = self._twin.guard_state
         status = DiagnosticStatus(name="twin", hardware_id=f"twin of {self._twin.family.name}", message=guard.mode)
-        status.level = DiagnosticStatus.ERROR if guard.mode == "FAULT" else DiagnosticStatus.OK
+        status.level = DiagnosticStatus.ERROR if guard.mode in ("FAULT", "ESTOP") else DiagnosticStatus.OK
         figures = {
             "fault": guard.fault_reason,
             "deadlines missed": pace.missed,

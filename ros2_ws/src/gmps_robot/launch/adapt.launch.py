@@ -53,5 +53,5 @@ def start(context):
             emulate_tty=True,
             on_exit=[LogInfo(msg=f"{node.name} has ended"), EmitEvent(event=Shutdown(reason=f"{node.name} has ended"))],
         )
-        for node, parameters in ((s.node, s.parameters) for s in stack.resolve(values))
+        for node, parameters in ((s.node, s.parameters) for s in stack.resolve(values, os.environ))
     ]

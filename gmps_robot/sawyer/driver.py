@@ -1,0 +1,213 @@
+"""SawyerArm: the real arm as an ArmDriver, over its own wire and behind the guard.
+
+Motion is commanded in VELOCITY mode with a time-out of 0.1 s: when this process dies, the robot itself holds its
+position. POSITION mode is left behind at the end. No other mode is ever used, and no safety of the robot suppressed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gmps_robot.control.guard_state import GuardState, latch, starting_at
+from gmps_robot.control.guarded_arm import GuardedArm
+from gmps_robot.control.kinematics import forward
+from gmps_robot.control.sawyer_model import sawyer_model
+from gmps_robot.errors import ArmError
+from gmps_robot.sawyer import checks
+from gmps_robot.sawyer.gripper import STROKE
+from gmps_robot.sawyer.heard import GRIPPER_TIP, HAND, Robot, Tip
+from gmps_robot.sawyer.wire import COMMAND_TIMEOUT, Wire
+from gmps_robot.types import ArmState, ArmStatus, FloatArray
+
+if TYPE_CHECKING:
+    from gmps_robot.families.family import Family
+
+PERIOD = 0.01  # [s]
+LINK_LOST = 1.0  # silence after which there is no link [s]
+SILENT = 0.5  # silence after which nothing is commanded any more: the robot's own time-out acts [s]
+COLLISION_SHOWN = 0.1  # how long a collision is reported [s]
+CATCH_UP = 0.05  # time constant for what late control periods have moved too far [s]
+DRIFT_GAIN, DRIFT_SPEED = 2.0, 0.1  # pull of the measured joints to the commanded ones [1/s], and its limit [rad/s]
+SPEED_SHARE = 0.5  # of what the joints can; the guard stays below by itself
+SWITCH_PATIENCE = 5.0  # for the robot to follow a switch [s]
+REPEAT = 0.1  # of a switch until the robot follows [s]
+TARE_SAMPLES = 20
+PARTING = 20  # POSITION commands at the end, one per control period
+
+
+class SawyerArm(GuardedArm):
+    """One arm over one wire. `apply` belongs to one control thread; everything else may come from others."""
+
+    def __init__(
+        self, family: Family, wire: Wire, clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Begin not armed, where the arm is.
+
+        Args:
+            family: gives envelope and start.
+            wire: connected.
+            clock: monotonic, the one that the link stamps receipts with [s].
+            sleep: lets it pass.
+        """
+        share = float(np.clip(2.0 * wire.gripper.opening / STROKE - 1.0, -1.0, 1.0))
+        super().__init__(family, starting_at(wire.heard.robot().joints, PERIOD, share), clock, sleep)
+        self._wire = wire
+        self._problem = "the robot has not been compared with the model yet: enable it"
+        self._tare = np.zeros(6)
+        self._commanded = self._guard.joints  # (7,) of the control period before
+        self._speed = np.zeros(7)  # last commanded joint speeds [rad/s]
+        self._sent, self._sent_s = self._guard.joints, 0.0  # (7,) where those speeds have led [rad], and since when [s]
+        self._ticked: float | None = None
+        self._top_speed = SPEED_SHARE * np.array([link.velocity for link in sawyer_model().links])
+
+    def rest(self, reason: str) -> None:
+        """Come to rest, latch, and leave the arm in POSITION mode where it is. Meanwhile nobody else calls `apply`."""
+        self.stop(reason)
+        while self._guard.armed and not self._guard.at_rest:
+            self.apply(None, self._clock())
+            self._sleep(self.period)
+        if not self._guard.armed:
+            return
+        self._wire.part()
+        joints = self._wire.heard.robot().joints
+        for _ in range(PARTING):
+            self._wire.hold(joints)
+            self._sleep(self.period)
+
+    def _measured(self, now: float) -> ArmState:
+        robot = self._wire.heard.robot()
+        tip = robot.tip(GRIPPER_TIP) or _from_hand(robot)
+        heard_s = min(robot.joints_s, robot.tips_s)
+        return ArmState(
+            stamp_ns=round(heard_s * 1e9) if np.isfinite(heard_s) else 0,
+            joints=robot.joints,
+            joint_velocities=robot.velocities,
+            tip_position=tip.position,
+            tip_quaternion=tip.quaternion,
+            tip_velocity=tip.velocity,
+            wrench=tip.wrench - self._tare,
+            gripper=self._wire.gripper.opening,
+            status=self._status(robot, now),
+        )
+
+    def _status(self, robot: Robot, now: float) -> ArmStatus:
+        silence = now - min(robot.joints_s, robot.assembly_s)
+        connected = silence <= LINK_LOST
+        state = robot.assembly
+        details = (
+            "" if connected else f"nothing heard for {silence:.1f} s",
+            "the e-stop button is pressed" if state.pressed else "stopped" if state.stopped else "",
+            self._problem,
+        )
+        return ArmStatus(
+            connected=connected,
+            enabled=state.enabled,
+            stopped=state.stopped,
+            error=state.error and not state.enabled and not state.stopped,  # an enabled robot's error is not fatal
+            collision=now - robot.collision_s <= COLLISION_SHOWN,
+            verified=not self._problem,
+            detail="; ".join(detail for detail in details if detail),
+        )
+
+    def _carry_out(self, state: GuardState, now: float) -> None:
+        """Command the joint speeds that lead to the guard's joints; an arm that is not armed is left alone."""
+        before, self._commanded = self._commanded, state.joints
+        robot = self._wire.heard.robot()
+        if not state.armed or not now - robot.joints_s <= SILENT:
+            self._speed, self._ticked = np.zeros(7), None
+            return
+        if state.time != self._ticked:  # else this call came early, the guard waited, and the motion goes on
+            self._speed = self._joint_speed(state, before, robot.joints, now)
+            self._ticked = state.time
+        self._wire.move(self._speed)
+        problem = self._wire.gripper.drive(state.gripper, now, time.time_ns()) if state.mode != "FAULT" else ""
+        if problem:
+            self._wire.gripper.forget()
+            self._guard = latch(state, "robot", problem)
+
+    def _joint_speed(self, state: GuardState, before: FloatArray, measured: FloatArray, now: float) -> FloatArray:
+        """Joint speeds (7,) [rad/s] for one period: to the guard's joints, less what late periods moved too far."""
+        passed, self._sent_s = min(now - self._sent_s, COMMAND_TIMEOUT), now
+        if state.resynced or self._ticked is None:
+            self._sent = state.joints
+            return np.zeros(7)
+        self._sent = self._sent + self._speed * passed
+        wanted = (state.joints - before) / state.period
+        catching_up = (before - self._sent) / CATCH_UP
+        drift = np.clip(DRIFT_GAIN * (before - measured), -DRIFT_SPEED, DRIFT_SPEED)
+        return np.asarray(np.clip(wanted + catching_up + drift, -self._top_speed, self._top_speed))
+
+    def _switch(self, enabled: bool) -> None:
+        robot = self._wire.heard.robot()
+        if enabled:
+            self._compare(robot)
+        self._until(
+            lambda: self._wire.heard.robot().assembly.enabled == enabled,
+            lambda: self._wire.enable(enabled),
+            f"the motors did not switch {'on' if enabled else 'off'}",
+        )
+        if enabled:
+            self._take_tare()
+
+    def _press_stop(self, reason: str) -> None:
+        self._until(
+            lambda: self._wire.heard.robot().assembly.stopped, self._wire.stop,
+            f"the robot did not confirm its stop ({reason}); press its own button",
+        )  # fmt: skip
+
+    def _release_stop(self) -> None:
+        state = self._wire.heard.robot().assembly
+        if state.pressed:
+            raise ArmError("the e-stop button is still pressed: turn it until it comes out, then reset again")
+        if state.stopped or (state.error and not state.enabled):
+            self._until(
+                lambda: not (self._wire.heard.robot().assembly.stopped or self._wire.heard.robot().assembly.error),
+                self._wire.reset, "the robot did not clear its stop",
+            )  # fmt: skip
+
+    def _compare(self, robot: Robot) -> None:
+        """Refuse an arm that is silent, stopped, commanded by others, or not the one that the model describes."""
+        status = self._status(robot, self._clock())
+        if not status.connected:
+            raise ArmError(f"no link to the robot: {status.detail}")
+        if status.stopped:
+            raise ArmError(f"the robot is stopped ({status.detail}): reset it first")
+        self._wire.require_alone()
+        problems = (checks.limits_problem(robot.limits), checks.kinematics_problem(robot))
+        self._problem = "; ".join(problem for problem in problems if problem)
+        if self._problem:
+            raise ArmError(f"this is not the arm that the model describes: {self._problem}")
+
+    def _take_tare(self) -> None:
+        """What the wrench shows with the arm at rest is nothing that touches it."""
+        samples: list[FloatArray] = []
+        for _ in range(TARE_SAMPLES):
+            robot = self._wire.heard.robot()
+            samples.append((robot.tip(GRIPPER_TIP) or _from_hand(robot)).wrench)
+            self._sleep(PERIOD)
+        self._tare = np.mean(samples, axis=0)
+
+    def _until(self, done: Callable[[], bool], act: Callable[[], None], otherwise: str) -> None:
+        """Repeat `act` until the robot follows; raises ArmError `otherwise`."""
+        end, due = self._clock() + SWITCH_PATIENCE, 0.0
+        while not done():
+            now = self._clock()
+            if now > end:
+                raise ArmError(f"{otherwise} within {SWITCH_PATIENCE:.0f} s")
+            if now >= due:
+                act()
+                due = now + REPEAT
+            self._sleep(PERIOD)
+
+
+def _from_hand(robot: Robot) -> Tip:
+    """The tip of a robot that tells its hand only: the model continues from there."""
+    pose = forward(robot.joints[None])
+    hand = robot.tip(HAND)
+    quaternion, wrench = (np.full(4, np.nan), np.zeros(6)) if hand is None else (hand.quaternion, hand.wrench)
+    return Tip(GRIPPER_TIP, pose.position[0], quaternion, pose.jacobian[0, :3] @ robot.velocities, wrench)

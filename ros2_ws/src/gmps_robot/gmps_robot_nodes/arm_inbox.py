@@ -1,0 +1,105 @@
+"""Requests to move an arm, from the policy and from an operator, as they come in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from gmps_msgs.msg import ArmCommand as ArmCommandMsg
+from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
+
+from gmps_robot.errors import GmpsError
+from gmps_robot.types import ArmCommand
+from gmps_robot_nodes import conversions, qos
+
+Stamps = tuple[int, int | None]
+TOPICS = {"policy": "policy/command", "teleop": "teleop/command"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One command with the observation that it answers."""
+
+    command: ArmCommand
+    answers_ns: int  # zero: none
+    hold: bool  # no motion is wanted
+
+
+class ArmInbox:
+    """Keeps the newest request of each source; a topic speaks for its own source alone."""
+
+    def __init__(
+        self, node: Node, stamps: Callable[[ArmCommandMsg], Stamps | None], gripper: Callable[[], float],
+        arrived: Callable[[Request], None] = lambda _: None, group: CallbackGroup | None = None,
+    ) -> None:
+        """Subscribe.
+
+        Args:
+            node: whose topics they are.
+            stamps: when a message was made and when the image that it answers was taken, on the driver's clock [ns];
+                None for a message that cannot be placed.
+            gripper: where a hold leaves the gripper, -1 closed to 1 open.
+            arrived: told of each request.
+            group: of the subscriptions' callbacks.
+        """
+        self._node, self._stamps, self._gripper, self._arrived = node, stamps, gripper, arrived
+        self._lock = threading.Lock()
+        self._newest: dict[str, Request] = {}
+        self._subscriptions = [
+            node.create_subscription(ArmCommandMsg, topic, self._receiver(source), qos.COMMAND, callback_group=group)
+            for source, topic in TOPICS.items()
+        ]
+
+    def take(self) -> Request | None:
+        """Return the newest request since the last call: an operator's before the policy's."""
+        with self._lock:
+            taken, self._newest = self._newest, {}
+        return taken.get("teleop") or taken.get("policy")
+
+    def clear(self) -> None:
+        """Forget what has not been taken."""
+        with self._lock:
+            self._newest = {}
+
+    def close(self) -> None:
+        """Listen no more."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def intruders(self) -> str:
+        """Return who publishes where only one may; empty while nobody does."""
+        for topic in TOPICS.values():
+            if self._node.count_publishers(topic) > 1:
+                names = sorted(info.node_name for info in self._node.get_publishers_info_by_topic(topic))
+                return f"{len(names)} publishers on {topic}: {', '.join(names)}; end all but one"
+        return ""
+
+    def _receiver(self, source: str) -> Callable[[ArmCommandMsg], None]:
+        def receive(message: ArmCommandMsg) -> None:
+            stamps = self._stamps(message)
+            if stamps is None:
+                self._warn(f"command {message.seq} answers no known observation")
+                return
+            try:
+                command = conversions.command(message, *stamps)
+            except GmpsError as error:
+                self._warn(str(error))
+                return
+            if command.source != source:
+                self._warn(f"{TOPICS[source]}: command of source {command.source!r}; only {source!r} speaks there")
+                return
+            if message.hold:
+                # Coming to rest is a motion too: it obeys the acceleration limit of motions and ends at once.
+                command = replace(command, velocity=np.zeros(3), gripper=self._gripper())
+            request = Request(command, conversions.to_ns(message.answers), bool(message.hold))
+            with self._lock:
+                self._newest[source] = request
+            self._arrived(request)
+
+        return receive
+
+    def _warn(self, text: str) -> None:
+        self._node.get_logger().warning(text, throttle_duration_sec=1.0)

@@ -1,0 +1,98 @@
+"""The services of every arm node: switches, stops, the way home and the operator's lease."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
+from rclpy.service import Service
+from std_srvs.srv import SetBool, Trigger
+
+from gmps_robot.control.guarded_arm import GuardedArm
+from gmps_robot.errors import GmpsError
+from gmps_robot.types import ArmCommand
+
+NO_HOMING = ("DISCONNECTED", "DISABLED", "IDLE", "FAULT", "ESTOP")
+
+
+class ArmServices:
+    """Offers `arm/*` for one arm and remembers whether it is on its way home."""
+
+    def __init__(self, node: Node, arm: GuardedArm, group: CallbackGroup | None = None) -> None:
+        """`group` runs the callbacks; those of a real arm's switches wait for the robot."""
+        self.homing = False
+        self._arm = arm
+        self._node = node
+        acts: dict[str, Callable[[], str]] = {
+            "stop": self._stop, "kill": self._kill, "reset_fault": self._reset_fault, "home": self._home
+        }
+        self._services: list[Service] = [
+            node.create_service(Trigger, f"arm/{name}", _answer(act), callback_group=group)
+            for name, act in acts.items()
+        ]
+        self._services.append(
+            node.create_service(SetBool, "arm/enable", self._enable, callback_group=group)
+        )
+
+    def next_home(self, now: float) -> ArmCommand | None:
+        """Return the next command of the way home, at `now` [s]; it ends on arrival, or where nothing may move."""
+        command = self._arm.next_home(now)
+        self.homing = command is not None
+        return command
+
+    def close(self) -> None:
+        """Offer nothing any more."""
+        for service in self._services:
+            self._node.destroy_service(service)
+
+    def _stop(self) -> str:
+        self.homing = False
+        self._arm.stop("stopped by a person")
+        return "the arm is stopped until arm/reset_fault"
+
+    def _kill(self) -> str:
+        self.homing = False
+        self._arm.kill("arm/kill")
+        return "the robot's own stop is pressed; arm/reset_fault, then arm/enable end it"
+
+    def _reset_fault(self) -> str:
+        mode = self._arm.guard_state.mode
+        if mode not in ("FAULT", "ESTOP"):
+            raise GmpsError(f"the arm is not stopped: it is {mode}")
+        self._arm.reset_fault()
+        if self._arm.guard_state.armed:
+            return "the arm holds until the next command"
+        return "the stop is cleared; the motors are off until arm/enable"
+
+    def _home(self) -> str:
+        state = self._arm.guard_state
+        if not state.armed or state.mode in NO_HOMING:
+            why = f": {state.fault_reason}" if state.fault_reason else ""
+            raise GmpsError(f"the arm is {state.mode}{why}; arm/reset_fault ends a stop, arm/enable switches motors on")
+        self.homing = True
+        return "on its way to the start"
+
+    def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self.homing = False
+        return _answer(lambda: self._switch(bool(request.data)))(request, response)
+
+    def _switch(self, enabled: bool) -> str:
+        self._arm.enable(enabled)
+        return "motors on: the next command moves the arm" if enabled else "motors off: no command moves the arm"
+
+
+def _answer(act: Callable[[], str]) -> Callable[[Any, Any], Any]:
+    """Return the service callback that does `act` and says what came of it."""
+
+    def callback(_request: Any, response: Any) -> Any:
+        try:
+            response.message = act()
+        except GmpsError as error:
+            response.message = str(error)
+            return response
+        response.success = True
+        return response
+
+    return callback

@@ -1,0 +1,91 @@
+"""Putting things back on a rig: the arm goes home by itself, the scene where somebody offers `scene/reset`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from gmps_msgs.msg import GuardStatus
+from gmps_msgs.srv import SceneReset
+from rclpy.client import Client
+from rclpy.node import Node
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+
+from gmps_robot.types import FloatArray
+from gmps_robot_nodes import conversions
+
+HOMING_PATIENCE = 45.0  # [s]; the driver gives up after 30 s
+AT_START = 0.01  # the measured tip is this near to the start before an episode begins [m]
+
+
+class RigReset:
+    """One reset at a time: `ask`, then `note_guard` and `note_tip` with everything that is heard."""
+
+    def __init__(
+        self, node: Node, scene: Client, start: FloatArray, confirmed: Callable[[int], None],
+        refused: Callable[[str], None],
+    ) -> None:
+        """`start` (3,) is where the tip belongs [m]; `confirmed` gets the stamp from which on all is in place [ns]."""
+        self._node, self._scene, self._start = node, scene, start
+        self._confirmed, self._refused = confirmed, refused
+        self._home = node.create_client(Trigger, "arm/home")
+        self._request: SceneReset.Request | None = None
+        self._homing_since: int | None = None  # ROS time when the arm said that it is on its way [ns]
+        self._gives_up = 0.0
+        self._tip: FloatArray | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the arm is on its way."""
+        return self._request is not None and time.monotonic() < self._gives_up
+
+    def ask(self, request: SceneReset.Request) -> bool:
+        """Send the arm home; return whether there was anybody to ask."""
+        if not self._home.service_is_ready():
+            self._say("nobody offers arm/home: is the arm's driver running?")
+            return False
+        self._request, self._homing_since = request, None
+        self._gives_up = time.monotonic() + HOMING_PATIENCE
+        self._home.call_async(Trigger.Request()).add_done_callback(self._on_home)
+        return True
+
+    def note_tip(self, tip: FloatArray) -> None:
+        """The measured tip (3,) [m]."""
+        self._tip = tip
+
+    def note_guard(self, message: GuardStatus) -> None:
+        """The arm has arrived once a status that is younger than its promise says that it no longer moves home."""
+        request, since = self._request, self._homing_since
+        if request is None or since is None or message.homing or conversions.to_ns(message.header.stamp) <= since:
+            return
+        self._request = None
+        away = np.inf if self._tip is None else float(np.linalg.norm(self._tip - self._start))
+        if away > AT_START:
+            self._say(f"the arm did not come home: {message.state}, {away:.3f} m away. {message.reason}")
+        elif self._scene.service_is_ready():
+            self._scene.call_async(request).add_done_callback(self._on_scene)
+        else:
+            self._confirmed(self._now())
+
+    def _on_home(self, future: Future) -> None:
+        response = future.result()
+        if response.success:
+            self._homing_since = self._now()
+        else:
+            self._request = None
+            self._say(f"arm/home was refused: {response.message}")
+
+    def _on_scene(self, future: Future) -> None:
+        response = future.result()
+        if response.success:
+            self._confirmed(conversions.to_ns(response.stamp))
+        else:
+            self._refused(response.message)
+
+    def _now(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
+
+    def _say(self, text: str) -> None:
+        self._node.get_logger().warning(text, throttle_duration_sec=5.0)

@@ -1,0 +1,98 @@
+"""The control thread of a real arm: a period every 10 ms of the monotonic clock, whatever the node's callbacks do."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from gmps_robot.control.timing import CycleTimer, Pacer
+from gmps_robot.sawyer.driver import SawyerArm
+from gmps_robot.types import AppliedCommand
+from gmps_robot_nodes.arm_inbox import ArmInbox, Request
+from gmps_robot_nodes.arm_services import ArmServices
+
+SILENCE = AppliedCommand(0, -1, np.zeros(3), 0.0, np.zeros(3))
+OnPeriod = Callable[[AppliedCommand], None]
+OnAnswered = Callable[[AppliedCommand, int], None]
+
+
+class Tally:
+    """Sums up what was applied while one command was in force."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self._applied: list[AppliedCommand] = []
+
+    def add(self, applied: AppliedCommand) -> None:
+        """Count a control period in which the command was in force."""
+        self._applied.append(applied)
+
+    def total(self) -> AppliedCommand:
+        """Return mean velocity, last target and every reason; at rest for a command that never came into force."""
+        last = self._applied[-1] if self._applied else SILENCE
+        velocity = np.mean([applied.velocity for applied in self._applied or [SILENCE]], axis=0)
+        reasons = tuple(dict.fromkeys(reason for applied in self._applied for reason in applied.reasons))
+        return AppliedCommand(
+            last.stamp_ns, self.request.command.seq, velocity, last.gripper, last.tip_target, reasons
+        )
+
+
+class SawyerControl:
+    """Runs `apply` until `end`. `period` is told of each control period, `answered` of each command that is over."""
+
+    def __init__(
+        self, arm: SawyerArm, inbox: ArmInbox, services: ArmServices, period: OnPeriod, answered: OnAnswered
+    ) -> None:
+        self.timer = CycleTimer(arm.period, time.monotonic)
+        self.applied = SILENCE
+        self._arm, self._inbox, self._services = arm, inbox, services
+        self._period, self._answered = period, answered
+        self._tally: Tally | None = None
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+        gc.collect()
+        gc.freeze()  # what lives as long as the process need not be looked through in a control period
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def end(self) -> None:
+        """End the thread; the arm is then nobody's."""
+        self._ending.set()
+        self._thread.join(2.0)
+
+    def _run(self) -> None:
+        pacer = Pacer(self._arm.period, time.monotonic, time.sleep)
+        while not self._ending.is_set():
+            pacer.wait()
+            with self.timer.cycle():
+                self._tick(time.monotonic())
+
+    def _tick(self, now: float) -> None:
+        request = self._inbox.take()
+        if self._services.homing:
+            request, command = None, self._services.next_home(now)
+        else:
+            command = None if request is None else request.command
+        self.applied = self._arm.apply(command, now)
+        if request is not None:
+            self._finish()
+            self._tally = Tally(request)
+        if self._tally is not None:
+            if self.applied.seq == self._tally.request.command.seq:
+                self._tally.add(self.applied)
+            else:
+                self._finish()
+        self._period(self.applied)
+
+    def _finish(self) -> None:
+        if self._tally is not None:
+            self._answered(self._tally.total(), self._tally.request.answers_ns)
+            self._tally = None

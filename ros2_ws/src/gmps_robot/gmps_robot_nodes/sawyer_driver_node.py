@@ -1,0 +1,168 @@
+"""Node `sawyer_driver`: the real arm, or its emulator, with the topics and services of every arm.
+
+configure connects to the robot and checks that it is one this driver knows; activate starts the control thread and lets
+commands through; deactivate holds the arm and leaves it in POSITION mode. The motors are switched on by `arm/enable`.
+"""
+
+from __future__ import annotations
+
+import time
+
+from gmps_msgs.msg import ArmCommand as ArmCommandMsg
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from gmps_robot import families
+from gmps_robot.config import content_id
+from gmps_robot.errors import GmpsError
+from gmps_robot.sawyer.driver import SawyerArm
+from gmps_robot.sawyer.wire import Wire, connect
+from gmps_robot.types import AppliedCommand
+from gmps_robot_nodes import conversions, parameters
+from gmps_robot_nodes.arm_inbox import ArmInbox, Stamps
+from gmps_robot_nodes.arm_services import ArmServices
+from gmps_robot_nodes.arm_topics import ArmTopics
+from gmps_robot_nodes.sawyer_control import SawyerControl
+from gmps_robot_nodes.sawyer_health import SawyerHealth
+from gmps_robot_nodes.spinning import Ending, main, spin
+
+INTRUDER_PERIOD = 0.04  # how often to look for a second hand on a command topic [s]
+THREADS = 4  # a switch that waits for the robot must not keep a stop waiting
+
+
+class SawyerDriverNode(LifecycleNode):
+    """Callbacks only swap requests; the control thread alone talks to the guard."""
+
+    def __init__(self) -> None:
+        super().__init__("sawyer_driver")
+        self._family = families.family(parameters.declare(self, "family", "push", "Task family: the limits."))
+        self._uri = parameters.declare(self, "master_uri", "http://127.0.0.1:11311", "ROS 1 master of the robot.")
+        self._patience = parameters.declare(
+            self, "connect_timeout", 20.0, "How long to try to reach the robot [s].", low=0.0, high=600.0
+        )
+        self._group = ReentrantCallbackGroup()
+        self._topics = ArmTopics(self, content_id(self._family.envelope))
+        self._health = SawyerHealth(self)
+        self._wire: Wire | None = None
+        self._arm: SawyerArm | None = None
+        self._inbox: ArmInbox | None = None
+        self._offers: ArmServices | None = None
+        self._control: SawyerControl | None = None
+        self._told_ns = 0  # stamp of the last state that was published
+        self.create_timer(INTRUDER_PERIOD, self._look, callback_group=self._group)
+        self.create_timer(1.0, self._tell_health, callback_group=self._group)
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Connect to the robot."""
+        try:
+            self._wire = connect("gmps_sawyer_driver", self._uri, self._patience)
+            self._arm = SawyerArm(self._family, self._wire)
+        except GmpsError as error:
+            self.get_logger().fatal(str(error))
+            return TransitionCallbackReturn.FAILURE
+        self._offers = ArmServices(self, self._arm, self._group)
+        self._inbox = ArmInbox(
+            self, self._stamps, lambda: 0.0 if self._arm is None else self._arm.guard_state.gripper, group=self._group
+        )
+        self.get_logger().info(f"connected to the robot at {self._uri}; its motors are as they were")
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start the control thread."""
+        if self._arm is None or self._inbox is None or self._offers is None:
+            return TransitionCallbackReturn.FAILURE
+        self._control = SawyerControl(self._arm, self._inbox, self._offers, self._publish, self._publish_applied)
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Hold; the arm stays in POSITION mode."""
+        self.rest()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Leave the robot."""
+        self.leave()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Hold, and leave the robot."""
+        self.leave()
+        return super().on_shutdown(state)
+
+    def rest(self) -> None:
+        """End the control thread and leave the arm held, in POSITION mode."""
+        if self._control is None or self._arm is None:
+            return
+        self._control.end()
+        self._arm.rest("the driver is not active")
+        self._publish_guard(self._control.applied)
+        self._control = None
+
+    def leave(self) -> None:
+        """Rest, and end the link."""
+        self.rest()
+        for part in (self._inbox, self._offers):
+            if part is not None:
+                part.close()
+        if self._wire is not None:
+            self._wire.close()
+        self._inbox = self._offers = self._arm = self._wire = None
+
+    def _stamps(self, message: ArmCommandMsg) -> Stamps:
+        """On the monotonic clock: a time of day that jumps costs the requests that are on their way, and no more."""
+        ahead_ns = time.monotonic_ns() - self._now()
+        answers_ns = conversions.to_ns(message.answers)
+        made_ns = conversions.to_ns(message.header.stamp)
+        return made_ns + ahead_ns, answers_ns + ahead_ns if answers_ns else None
+
+    def _publish(self, applied: AppliedCommand) -> None:
+        """After each control period, in its thread."""
+        if self._arm is None:
+            return
+        state = self._arm.observe()
+        if state.stamp_ns != self._told_ns:
+            self._told_ns = state.stamp_ns
+            self._topics.publish_state(state, self._now() - (time.monotonic_ns() - state.stamp_ns))
+        self._publish_guard(applied)
+
+    def _publish_guard(self, applied: AppliedCommand) -> None:
+        if self._arm is not None and self._offers is not None:
+            homing = self._offers.homing
+            self._topics.publish_guard(self._arm.guard_state, applied, homing, "", self._now())
+
+    def _publish_applied(self, applied: AppliedCommand, answers_ns: int) -> None:
+        self._topics.publish_applied(applied, answers_ns, self._now())
+
+    def _look(self) -> None:
+        """More than one hand on a command topic is a FAULT."""
+        if self._inbox is not None and self._arm is not None and self._arm.guard_state.mode not in ("FAULT", "ESTOP"):
+            intruders = self._inbox.intruders()
+            if intruders:
+                self._arm.stop(intruders)
+
+    def _tell_health(self) -> None:
+        if self._control is not None and self._arm is not None and self._wire is not None:
+            self._health.publish(self._control, self._arm, self._wire)
+            if not self._control.alive:
+                self.get_logger().fatal("the control thread has ended; the robot holds by its own time-out")
+
+    def _now(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+
+def _work(ending: Ending) -> int:
+    node = SawyerDriverNode()
+    executor = MultiThreadedExecutor(THREADS)
+    executor.add_node(node)
+    try:
+        spin(executor, ending)
+    finally:
+        node.leave()
+        executor.shutdown()
+        node.destroy_node()
+    return 0
+
+
+if __name__ == "__main__":
+    main("sawyer_driver", _work)
