@@ -68,7 +68,12 @@ class ArmBringUp:
     @property
     def ready(self) -> bool:
         """Whether the driver is there."""
-        return self._activation.ready and bool(self._enable.service_is_ready())
+        return self._activation.ready
+
+    @property
+    def connected(self) -> bool:
+        """Whether the driver has reached the robot."""
+        return bool(self._enable.service_is_ready())
 
     @property
     def fit(self) -> bool:
@@ -79,12 +84,19 @@ class ArmBringUp:
         return False
 
     def bring_up(self, call: Callable[[Client, Any], Any]) -> None:
-        """Connect the driver to the robot; switch the motors on where that is harmless.
+        """Connect the driver to the robot.
 
         Raises:
             SetupError: the driver refuses.
         """
         self._activation.bring_up(call)
+
+    def switch_on(self, call: Callable[[Client, Any], Any]) -> None:
+        """Switch the motors on where that is harmless.
+
+        Raises:
+            SetupError: the driver refuses.
+        """
         if self._motors_on and not (answer := call(self._enable, SetBool.Request(data=True))).success:
             raise SetupError(f"arm/enable was refused: {answer.message}")
 

@@ -87,6 +87,8 @@ class ConductorNode(Node):
         if arm is not None:
             self._wait(lambda: arm.ready, "node sawyer_driver did not come up; its own lines say why")
             arm.bring_up(self._call)
+            self._wait(lambda: arm.connected, "node sawyer_driver offers no arm/enable")
+            arm.switch_on(self._call)
         self._wait(lambda: self._activation.ready, "node adapt did not come up; its own lines say why")
         self._activation.bring_up(self._call)
         while arm is not None and not arm.fit and not self._ending.requested:

@@ -158,8 +158,8 @@ def _work(ending: Ending) -> int:
     try:
         spin(executor, ending)
     finally:
-        node.leave()
         executor.shutdown()
+        node.leave()
         node.destroy_node()
     return 0
 
