@@ -11,6 +11,16 @@ import numpy as np
 from gmps_robot.errors import ConfigError, nearest
 
 REQUIRED = object()
+VECTORS = {"push": "force", "tip_shift": "offset"}
+ACTIONS = ("none", "drop", "delay", "duplicate", "reorder")
+TOPICS = (
+    "/robot/joint_states", "/robot/state", "/robot/joint_limits", "/robot/homing_states", "/robot/head/head_state",
+    *(f"/robot/limb/right/{name}" for name in (
+        "endpoint_state", "tip_states", "collision_detection_state", "collision_avoidance_state",
+        "gravity_compensation_torques",
+    )),
+    "/io/end_effector/config", "/io/end_effector/right_gripper/config", "/io/end_effector/right_gripper/state",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,9 +73,12 @@ def checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     absent = [option for option, value in full.items() if value is REQUIRED]
     if absent:
         raise ConfigError(f"fault {name!r} needs {', '.join(absent)}: {FAULTS[name].does}")
-    for vector in {"force", "offset"} & set(full):
-        if name != "clock":
-            full[vector] = _vector(name, vector, full[vector])
+    if name in VECTORS:
+        full[VECTORS[name]] = _vector(name, VECTORS[name], full[VECTORS[name]])
+    if name == "topic":
+        for option, valid in (("topic", TOPICS), ("action", ACTIONS)):
+            if full[option] not in valid:
+                raise ConfigError(f"fault 'topic': {option} = {full[option]!r}{nearest(str(full[option]), valid)}")
     return full
 
 

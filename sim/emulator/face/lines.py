@@ -8,8 +8,6 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-ACTIONS = ("none", "drop", "delay", "duplicate", "reorder")
-
 
 class Lines:
     """One publisher per topic. Messages are built only when somebody listens."""
