@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmps_robot.errors import LinkError
@@ -18,12 +18,14 @@ KEYS = st.text("abcdef_\u00e9", min_size=1)
 VALUES = st.text("abc =\n\u00e9\u4e2d")
 
 
+@settings(deadline=None)
 @given(st.dictionaries(KEYS, VALUES))
 def test_a_header_comes_back_as_it_went(fields: dict[str, str]) -> None:
     data = connection.encode_header(fields)
     assert connection.decode_header(connection.read_frame(io.BytesIO(data))) == fields
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_no_header_breaks_anything_but_by_its_name(data: bytes) -> None:
     try:
@@ -87,6 +89,7 @@ def test_make_fills_in_zeros_and_turns_lists_into_arrays() -> None:
     assert (again.mode, again.names, list(again.velocity)) == (2, ["right_j0"], [1.0])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31 * 10**9 - 1))
 def test_stamps_keep_every_nanosecond(value: int) -> None:
     assert messages.nanoseconds(messages.stamp(value)) == value
@@ -107,6 +110,7 @@ def test_mistakes_with_messages_are_named() -> None:
         messages.codec(JOINTS).encode(broken)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_bytes_that_are_no_message_are_a_named_error(data: bytes) -> None:
     with pytest.raises(LinkError, match=r"\d+ bytes are not a intera_core_msgs/JointCommand"):
