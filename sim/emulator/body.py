@@ -18,6 +18,7 @@ from sim.scenes import OBJECT_JOINT
 from sim.worlds import START_GRIPPER, start_scene
 
 COLLISION_FORCE = 5.0  # of a link or the hand, not of the pads, which are made to touch [N]
+WRENCH_TIME = 0.02  # series-elastic joints do not see the spikes of stick and slip: a low-pass [s]
 _PADS = ("left_finger", "right_finger")
 
 
@@ -41,6 +42,7 @@ class Body:
         self._table = self.model.geom("table").id
         self._arm = {i for i in range(self.model.nbody) if self._is_arm(self.model.body(i).name)}
         self._push, self._push_until = np.zeros(3), 0.0
+        self._wrench = np.zeros(6)
         mj.mj_resetDataKeyframe(self.model, self.data, 0)
         self._refresh()
 
@@ -49,12 +51,13 @@ class Body:
         data = self.data
         data.ctrl[:JOINTS] = joint_target
         data.ctrl[JOINTS:] = finger_position(np.array([command_of(opening)]))[0]
-        self._pushing = now < self._push_until
-        data.xfrc_applied[self._hand, :3] = self._push if self._pushing else 0.0
+        push = self._push if now < self._push_until else np.zeros(3)
+        data.xfrc_applied[self._hand, :3] = push
         mj.mj_step(self.model, data)
+        wrench = gripper_wrench(self.model, data, self.tip)
+        wrench[:3] += push
+        self._wrench += self.dt / (WRENCH_TIME + self.dt) * (wrench - self._wrench)
         self._refresh()
-
-    _pushing = False
 
     def push(self, force: FloatArray, until: float) -> None:
         """Press on the hand with `force` (3,) [N] until `until` [s]."""
@@ -127,9 +130,6 @@ class Body:
         data = self.data
         position, velocity = self._noise.joints()
         tip_twist = self._twist(mj.mjtObj.mjOBJ_SITE, self._tip)
-        wrench = gripper_wrench(self.model, data, data.site_xpos[self._tip])
-        if self._pushing:
-            wrench[:3] += self._push
         gravity = data.qfrc_gravcomp[:JOINTS]
         return {
             "position": data.qpos[:JOINTS] + position,
@@ -141,7 +141,7 @@ class Body:
             "hand_twist": self._twist(mj.mjtObj.mjOBJ_XBODY, self._hand),
             "tip_pose": _pose(data.site_xpos[self._tip], data.site_xmat[self._tip]),
             "tip_twist": tip_twist,
-            "wrench": wrench + self._noise.wrench(tip_twist[:3], dt),
+            "wrench": self._wrench + self._noise.wrench(tip_twist[:3], dt),
         }
 
     def _twist(self, kind: mj.mjtObj, index: int) -> FloatArray:
