@@ -2,8 +2,9 @@
 
     python benchmarks/bench_outer_step.py [--rounds 7] [--json FILE]
 
-Compares how many tasks share one graph (1 is a Python loop over tasks, 20 is one graph) and `torch.func.vmap` over
-tasks, interleaved in one process of one thread; the unit is process CPU time.
+Compares how many tasks share one graph (1 is a Python loop over tasks, 20 is one graph) through `meta_loss` as training
+calls it, whose gradients are written out, with automatic differentiation of both orders and with `torch.func.vmap`
+over tasks, interleaved in one process of one thread; the unit is process CPU time.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from torch.func import grad, vmap
 
 from gmps_robot.learning.advantages import advantages
 from gmps_robot.learning.batch import Batch
-from gmps_robot.learning.inner import AdaptSettings, adapt
+from gmps_robot.learning.inner import AdaptSettings
+from gmps_robot.learning.outer import OuterSettings, Theta, meta_loss
 from gmps_robot.policy import PolicySpec, expand, head, init_fast, log_prob
 
 TASKS, EPISODES, STEPS, DEMOS = 20, 20, 50, 1000
 BAR_MS, BAR_GFLOPS = 130.0, 90.0
 SPEC = PolicySpec("state", latent_size=4)
-SETTINGS = AdaptSettings("both", "gradient", "stopgrad", "time_mean")
+ADAPTING = AdaptSettings("both", "gradient", "stopgrad", "time_mean")
+SETTINGS = OuterSettings(contextual_weight=0.0)
 
 
 def case() -> tuple[dict[str, Tensor], dict[str, Tensor], Batch, Tensor, Tensor]:
@@ -56,14 +59,42 @@ def part(batch: Batch, rows: slice) -> Batch:
 def in_chunks(chunk: int) -> Callable[[], list[Tensor]]:
     """The step with `chunk` tasks per graph, as `learning/outer.py` does it."""
     fast, alpha, batch, demos, labels = case()
+    theta = Theta(SPEC, {}, fast, alpha, torch.zeros(TASKS, SPEC.latent_size))
     leaves = [*fast.values(), *alpha.values()]
+    nothing = torch.zeros(chunk, DEMOS, SPEC.latent_size)
+
+    def step() -> list[Tensor]:
+        for leaf in leaves:
+            leaf.grad = None
+        for tasks in torch.arange(TASKS).split(chunk):
+            rows = slice(int(tasks[0]), int(tasks[-1]) + 1)
+            drawn = (demos[rows], labels[rows], None)
+            loss, _ = meta_loss(theta, tasks, part(batch, rows), drawn, ADAPTING, SETTINGS, nothing)
+            (loss.sum() / TASKS).backward()
+        return [fast[k].grad for k in fast if fast[k].grad is not None]
+
+    return step
+
+
+def automatic(chunk: int) -> Callable[[], list[Tensor]]:
+    """The same with automatic differentiation of the inner and the outer loss."""
+    fast, alpha, batch, demos, labels = case()
+    leaves = [*fast.values(), *alpha.values()]
+    advantage = advantages(batch.rewards, batch.observations, baseline="time_mean", gamma=1.0).flatten(1)
 
     def step() -> list[Tensor]:
         for leaf in leaves:
             leaf.grad = None
         for start in range(0, TASKS, chunk):
             rows = slice(start, start + chunk)
-            phi = adapt(expand(fast, chunk), expand(alpha, chunk), part(batch, rows), SETTINGS, create_graph=True)
+            own = part(batch, rows)
+            phi, sizes = expand(fast, chunk), expand(alpha, chunk)
+            logp = log_prob(*head(phi, own.flat_features(), own.flat_latents()), own.actions.flatten(1, 2))
+            ratio = (logp - own.log_probs.flatten(1)).detach().exp()
+            names = [k for k in phi if k != "log_std"]
+            inner = -(ratio * logp * advantage[rows]).mean(1).sum()
+            gradients = torch.autograd.grad(inner, [phi[k] for k in names], create_graph=True)
+            phi |= {k: phi[k] - sizes[k] * g for k, g in zip(names, gradients, strict=True)}
             mean, _ = head(phi, demos[rows])
             (((mean - labels[rows]) ** 2).mean((1, 2)).sum() / TASKS).backward()
         return [fast[k].grad for k in fast if fast[k].grad is not None]
@@ -107,7 +138,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    ways = {f"{c} tasks per graph": in_chunks(c) for c in (1, 2, 5, 10, 20)} | {"vmap over tasks": vmapped()}
+    ways = {f"{c} tasks per graph": in_chunks(c) for c in (1, 2, 5, 10, 20)}
+    ways |= {f"{c} tasks per graph, automatic": automatic(c) for c in (5, 10)} | {"vmap over tasks": vmapped()}
     times: dict[str, list[float]] = {name: [] for name in ways}
     rates = []
     for _ in range(options.rounds + 1):

@@ -111,8 +111,8 @@ def update_all(
     """One update of every task from its own episodes; which tasks learnt anything (T,), and the mean ESS."""
     rewards = torch.from_numpy(family.reward(rolled.scene, goals[:, None], reward)).float()
     batch = rolled.batch(rewards)
-    leaves = {k: v.detach().clone().requires_grad_() for k, v in fast.items()}
-    phi = {k: v.detach() for k, v in adapt(leaves, steps, batch, settings).items()}
+    with torch.no_grad():
+        phi = adapt(fast, steps, batch, settings)
     return phi, informative(rewards.sum(-1)), float(effective_sample_size(phi, batch).mean())
 
 

@@ -102,9 +102,9 @@ def aggregate_adapted(
     """Alg. 1, lines 9-10: adapt, roll out phi without latent noise, add the expert's labels; mean return of phi."""
     rolled = roll_out_theta(theta, contexts, simulator, outer.episodes, settings, generator)
     batch = rolled.batch(score(rolled, reward, contexts[:, None]))
-    fast = {k: v.detach().clone().requires_grad_() for k, v in expand(theta.fast, len(contexts)).items()}
-    steps = expand({k: v.detach() for k, v in theta.step_sizes.items()}, len(contexts))
-    phi = {k: v.detach() for k, v in adapt(fast, steps, batch, replace(adapting, ratio="none")).items()}
+    fast, steps = expand(theta.fast, len(contexts)), expand(theta.step_sizes, len(contexts))
+    with torch.no_grad():
+        phi = adapt(fast, steps, batch, replace(adapting, ratio="none"))
     phi["log_std"] = torch.full_like(phi["log_std"], settings.explore_log_std)
     still = torch.zeros(len(contexts), settings.aggregations, theta.spec.latent_size)
     again = simulator.roll_out(

@@ -20,13 +20,12 @@ from gmps_robot.errors import CheckpointError, ConfigError
 from gmps_robot.learning.advantages import FLAT, Baseline, advantages, normalise
 from gmps_robot.learning.batch import Batch, from_trajectories
 from gmps_robot.learning.belief import best_latent, next_latent, observe
+from gmps_robot.learning.policy_gradient import Ratio, policy_gradient
 from gmps_robot.policy import MetaPolicy, Params, expand, head, log_prob
 from gmps_robot.types import Float32Array, Trajectory
 
 AdaptedPart = Literal["both", "fc", "latent", "head", "all", "none"]
 LatentUpdate = Literal["log_mean", "softmax", "score_std", "gradient", "belief"]
-Ratio = Literal["stopgrad", "lvc", "clip", "none"]
-RATIO_CAP = 10.0  # a weight above this is an outlier of a batch that has aged too far
 
 
 @dataclass(frozen=True)
@@ -81,24 +80,6 @@ def adapted_names(fast: Params, adapt: AdaptedPart) -> tuple[str, ...]:
     }[adapt]
 
 
-def policy_gradient_loss(fast: Params, batch: Batch, advantage: Tensor, ratio: Ratio) -> Tensor:
-    """Eq. 3, one value per task (T,): -mean(ratio . log pi . A), per step as in Alg. 2.
-
-    `stopgrad` holds the ratio constant; `lvc` differentiates the ratio itself (Rothfuss et al. 2019); `clip` is
-    `stopgrad` with the ratio held in [0.5, 2]; `none` leaves the ratio out, as for fresh on-policy data.
-    """
-    mean, log_std = head(fast, batch.flat_features(), batch.flat_latents())
-    logp = log_prob(mean, log_std, batch.actions.flatten(1, 2))
-    difference = logp - batch.log_probs.flatten(1)
-    flat = advantage.flatten(1)
-    if ratio == "lvc":
-        return -(difference.exp().clamp(max=RATIO_CAP) * flat).mean(1)
-    weight = torch.ones_like(logp) if ratio == "none" else difference.detach().exp().clamp(max=RATIO_CAP)
-    if ratio == "clip":
-        weight = weight.clamp(0.5, 2.0)
-    return -(weight * logp * flat).mean(1)
-
-
 def latent_direction(batch: Batch, settings: AdaptSettings) -> Tensor:
     """Direction of the latent centre (T, L) from episode returns and draws; zero where all returns are equal."""
     returns = batch.rewards.sum(-1)
@@ -119,13 +100,11 @@ def informative(returns: Tensor) -> Tensor:
     return (returns.amax(1) - returns.amin(1)) > FLAT
 
 
-def adapt(
-    fast: Params, step_sizes: Params, batch: Batch, settings: AdaptSettings, *, create_graph: bool = False
-) -> dict[str, Tensor]:
+def adapt(fast: Params, step_sizes: Params, batch: Batch, settings: AdaptSettings) -> dict[str, Tensor]:
     """Return phi for T tasks: `fast` and `step_sizes` carry a leading task axis; so does the result.
 
-    With `create_graph` the result is differentiable with respect to `fast`, `step_sizes` and `batch.features`
-    (second order, as Eq. 2 needs). Fast parameters must require grad.
+    It is differentiable with respect to `fast`, `step_sizes` and `batch.features` (second order, as Eq. 2 needs);
+    under `torch.no_grad()` nothing is kept for that.
     """
     names = adapted_names(fast, settings.adapt)
     score = settings.latent_update not in ("gradient", "belief") and "latent" in names
@@ -136,10 +115,9 @@ def adapt(
     )
     for _ in range(settings.inner_steps):
         if by_gradient:
-            loss = policy_gradient_loss(phi, batch, advantage, settings.ratio).sum()
-            gradients = torch.autograd.grad(loss, [phi[n] for n in by_gradient], create_graph=create_graph)
-            for name, gradient in zip(by_gradient, gradients, strict=True):
-                phi[name] = phi[name] - settings.step_scale * step_sizes[name] * gradient
+            gradient = policy_gradient(phi, batch, advantage, settings.ratio)
+            for name in by_gradient:
+                phi[name] = torch.addcmul(phi[name], step_sizes[name], gradient[name], value=-settings.step_scale)
     if score:
         phi["latent"] = phi["latent"] + step_sizes["latent"] * latent_direction(batch, settings)
     return phi
@@ -176,8 +154,8 @@ def adapt_policy(policy: MetaPolicy, trajectories: Sequence[Trajectory], setting
     if not believes and not bool(informative(returns)[0]):
         return Adapted(policy, True, _flat_reason(returns), info)
     fast = {k: v.detach().clone() for k, v in expand(policy.fast, 1).items()}
-    leaves = {k: v.clone().requires_grad_() for k, v in fast.items()}
-    phi = {k: v.detach() for k, v in adapt(leaves, expand(policy.step_sizes, 1), batch, settings).items()}
+    with torch.no_grad():
+        phi = adapt(fast, expand(policy.step_sizes, 1), batch, settings)
     belief = dict(policy.belief)
     if believes:
         belief = belief_after(policy, trajectories)

@@ -12,8 +12,9 @@ from torch import Tensor
 from gmps_robot.learning.batch import Batch
 from gmps_robot.learning.imitation import BcLoss, DemonstrationSet, bc_loss
 from gmps_robot.learning.inner import AdaptSettings, adapt, effective_sample_size
+from gmps_robot.learning.policy_gradient import mean_action
 from gmps_robot.learning.pool import EpisodePool
-from gmps_robot.policy import MetaPolicy, Params, PolicySpec, encode, expand, head
+from gmps_robot.policy import MetaPolicy, Params, PolicySpec, encode, expand
 
 InnerFrames = Literal["exact", "subsample", "cached"]
 
@@ -37,7 +38,7 @@ class OuterSettings:
     inner_frames: InnerFrames = "subsample"  # conv gradient through the inner loss: exact, unbiased sample, dropped
     sampled_frames: int = 50  # m of `subsample`, per task
     refresh_every: int = 25  # outer steps between recomputing cached features
-    chunk: int = 5  # tasks per graph: the fastest on a CPU (benchmarks/bench_outer_step.py)
+    chunk: int = 10  # tasks per graph: the fastest on a CPU (benchmarks/bench_outer_step.py)
     min_ess: float = 0.5  # effective sample size below which the meta-iteration stops early
 
 
@@ -99,14 +100,14 @@ def meta_loss(
     features = encode(theta.spec, theta.slow, proprio.flatten(0, 1), flat_images).view(*proprio.shape[:2], -1)
     fast = expand(theta.fast, len(tasks))
     steps = expand(theta.step_sizes, len(tasks))
-    phi = adapt(fast, steps, inner, adapting, create_graph=True) if adapting.adapt != "none" else fast
-    mean, log_std = head(phi, features)
-    imitation: Tensor = bc_loss(mean, log_std, labels, settings.loss)
+    phi = adapt(fast, steps, inner, adapting) if adapting.adapt != "none" else fast
+    imitation = bc_loss(mean_action(phi, features), phi["log_std"].unsqueeze(1), labels, settings.loss)
     if settings.contextual_weight == 0.0:
         return imitation, torch.zeros_like(imitation)
     own = theta.task_latents[tasks]
-    mean, log_std = head(fast, features, own[:, None] + latent_noise)
-    return imitation, bc_loss(mean, log_std, labels, settings.loss) + settings.latent_decay * own.pow(2).mean(1)
+    mean = mean_action(fast, features, own[:, None] + latent_noise)
+    contextual = bc_loss(mean, fast["log_std"].unsqueeze(1), labels, settings.loss)
+    return imitation, contextual + settings.latent_decay * own.pow(2).mean(1)
 
 
 class MetaOptimiser:

@@ -16,9 +16,9 @@ from gmps_robot.learning.inner import (
     adapt,
     effective_sample_size,
     latent_direction,
-    policy_gradient_loss,
 )
-from gmps_robot.policy import PolicySpec, expand, head, init_fast, log_prob
+from gmps_robot.learning.policy_gradient import RATIO_CAP, Ratio, mean_action, policy_gradient
+from gmps_robot.policy import Params, PolicySpec, expand, head, init_fast, log_prob
 
 
 def linear_fast(weight: float, std: float) -> dict[str, torch.Tensor]:
@@ -29,6 +29,19 @@ def linear_fast(weight: float, std: float) -> dict[str, torch.Tensor]:
         "latent": torch.zeros(1, 1, dtype=torch.float64),
         "log_std": torch.full((1, 1), math.log(std), dtype=torch.float64),
     }
+
+
+def eq3_loss(fast: Params, batch: Batch, advantage: torch.Tensor, ratio: Ratio) -> torch.Tensor:
+    """L of Eq. 3 per task (T,), as plainly as it can be written; automatic differentiation does the rest."""
+    mean, log_std = head(fast, batch.flat_features(), batch.flat_latents())
+    logp = log_prob(mean, log_std, batch.actions.flatten(1, 2))
+    weight = (logp - batch.log_probs.flatten(1)).exp().clamp(max=RATIO_CAP)
+    if ratio == "lvc":
+        return -(weight * advantage.flatten(1)).mean(1)
+    weight = torch.ones_like(logp) if ratio == "none" else weight.detach()
+    if ratio == "clip":
+        weight = weight.clamp(0.5, 2.0)
+    return -(weight * logp * advantage.flatten(1)).mean(1)
 
 
 def two_episodes() -> Batch:
@@ -46,7 +59,7 @@ def test_eq3_step_by_hand() -> None:
     # Advantages of returns (1, 0) are (+s, -s) with s = 0.5 / std(1, 0) = 0.5 / 0.70711 = 0.70711.
     # d log pi / d weight = (a - w x) x = (1 - .5) * 1 = .5 and (0 - 1) * 2 = -2; ratios are 1.
     # gradient of the loss = -mean(.70711 * .5, -.70711 * -2) = -(.35355 + 1.41421) / 2 = -.88388.
-    fast = {k: v.requires_grad_() for k, v in linear_fast(0.5, 1.0).items()}
+    fast = linear_fast(0.5, 1.0)
     steps = {k: torch.full_like(v, 0.1) for k, v in fast.items()}
     phi = adapt(fast, steps, two_episodes(), AdaptSettings(adapt="fc"))
     assert phi["fc0.weight"][0, 0, 0].item() == pytest.approx(0.5 + 0.1 * 0.88388, abs=1e-5)
@@ -61,9 +74,9 @@ def test_importance_weight_by_hand() -> None:
     advantage = torch.tensor([[[2.0], [1.0]]], dtype=torch.float64)
     first = math.exp(0.08) * -0.045 * 2.0
     second = math.exp(-0.48) * -0.98 * 1.0
-    loss = policy_gradient_loss(fast, batch, advantage, "stopgrad")
+    loss = eq3_loss(fast, batch, advantage, "stopgrad")
     assert loss.item() == pytest.approx(-(first + second) / 2, abs=1e-9)
-    lvc = policy_gradient_loss(fast, batch, advantage, "lvc")
+    lvc = eq3_loss(fast, batch, advantage, "lvc")
     assert lvc.item() == pytest.approx(-(math.exp(0.08) * 2 + math.exp(-0.48)) / 2, abs=1e-9)
 
 
@@ -81,7 +94,7 @@ def test_log_mean_latent_step_by_hand() -> None:
 def test_equal_returns_move_nothing(value: float, update: str) -> None:
     spec = PolicySpec("state")
     generator = torch.Generator().manual_seed(0)
-    fast = {k: v.clone().requires_grad_() for k, v in expand(init_fast(spec, generator, -1.0), 1).items()}
+    fast = expand(init_fast(spec, generator, -1.0), 1)
     shape = (1, 4, 5)
     batch = Batch(
         torch.randn(*shape, 6, generator=generator), torch.randn(*shape, 3, generator=generator),
@@ -117,7 +130,7 @@ def outer_loss(case: int, ratio: str, n: int) -> Callable[[torch.Tensor, torch.T
 
     def outer(weight: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
         leaves = {k: v.clone().requires_grad_() for k, v in fast.items()} | {"fc0.weight": weight}
-        phi = adapt(leaves, alpha | {"fc1.bias": step}, batch, settings, create_graph=True)
+        phi = adapt(leaves, alpha | {"fc1.bias": step}, batch, settings)
         mean, _ = head(phi, batch.flat_features()[:, :6])
         return ((mean - labels) ** 2).mean()
 
@@ -145,16 +158,87 @@ def test_ratio_under_stop_gradient_adds_nothing_on_fresh_data(ratio: str) -> Non
     assert torch.allclose(*gradients, atol=1e-12)
 
 
+def aged_case(kind: torch.dtype) -> tuple[dict[str, torch.Tensor], Batch, torch.Tensor]:
+    """Two hidden layers, a batch drawn under other parameters, a few ratios beyond the cap, latent centre not zero."""
+    generator = torch.Generator().manual_seed(5)
+    spec = PolicySpec("state", latent_size=2, hidden=(12, 9))
+    fast = {k: v.to(kind) for k, v in expand(init_fast(spec, generator, -0.5), 3).items()}
+    fast = {k: v + 0.1 * torch.randn(v.shape, generator=generator).to(kind) for k, v in fast.items()}
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator).to(kind)
+
+    features, latents = draw(3, 4, 5, 6), draw(3, 4, 2)
+    empty = Batch(features, draw(3, 4, 5, 3), draw(3, 4, 5), draw(3, 4, 5), latents, features)
+    mean, log_std = head(fast, empty.flat_features(), empty.flat_latents())
+    behaviour = log_prob(mean, log_std, empty.actions.flatten(1, 2)).view(3, 4, 5) - 1.5 * draw(3, 4, 5)
+    return fast, replace(empty, log_probs=behaviour), draw(3, 4, 5)
+
+
+@pytest.mark.parametrize("ratio", ["stopgrad", "lvc", "clip", "none"])
+def test_written_gradient_is_that_of_automatic_differentiation(ratio: Ratio) -> None:
+    fast, batch, advantage = aged_case(torch.float32)
+    leaves = {k: v.clone().requires_grad_() for k, v in fast.items()}
+    plain = torch.autograd.grad(eq3_loss(leaves, batch, advantage, ratio).sum(), list(leaves.values()))
+    written = policy_gradient(fast, batch, advantage, ratio)
+    for (name, value), expected in zip(((k, written[k]) for k in leaves), plain, strict=True):
+        assert (value - expected).norm() <= 1e-5 * expected.norm(), name
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("ratio", ["stopgrad", "lvc", "clip", "none"])
+def test_written_second_order_is_that_of_automatic_differentiation(ratio: Ratio, n: int) -> None:
+    """Eq. 2 through n steps, with respect to theta, the step sizes and the features (the conv layers' way in)."""
+    fast, batch, advantage = aged_case(torch.float32)
+    labels = torch.rand(3, 20, 3, generator=torch.Generator().manual_seed(6))
+
+    def outer(written: bool) -> list[torch.Tensor]:
+        theta = {k: v.clone().requires_grad_() for k, v in fast.items()}
+        steps = {k: torch.full_like(v, 0.05).requires_grad_() for k, v in fast.items()}
+        features = batch.features.clone().requires_grad_()
+        inner = replace(batch, features=features)
+        phi: dict[str, torch.Tensor] = dict(theta)
+        for _ in range(n):
+            if written:
+                gradient = policy_gradient(phi, inner, advantage, ratio)
+            else:
+                loss = eq3_loss(phi, inner, advantage, ratio).sum()
+                found = torch.autograd.grad(loss, list(phi.values()), create_graph=True)
+                gradient = dict(zip(phi, found, strict=True))
+            phi = {k: v - steps[k] * gradient[k] for k, v in phi.items()}
+        seen = features.flatten(1, 2)
+        mean = mean_action(phi, seen) if written else head(phi, seen)[0]
+        loss = ((mean - labels) ** 2 * torch.exp(-phi["log_std"]).unsqueeze(1)).mean()
+        return list(torch.autograd.grad(loss, [*theta.values(), *steps.values(), features]))
+
+    for value, expected in zip(outer(written=True), outer(written=False), strict=True):
+        assert (value - expected).norm() <= 1e-5 * expected.norm()
+
+
+@pytest.mark.parametrize("latents", [True, False])
+def test_mean_action_is_the_head(latents: bool) -> None:
+    fast, batch, _ = aged_case(torch.float64)
+    draws = batch.flat_latents() if latents else None
+    results = []
+    for call in (lambda: mean_action(fast, features, draws), lambda: head(fast, features, draws)[0]):
+        features = batch.flat_features().clone().requires_grad_()
+        for value in fast.values():
+            value.requires_grad_().grad = None
+        mean = call()
+        found = torch.autograd.grad(mean.pow(2).sum(), [features, *(v for k, v in fast.items() if k != "log_std")])
+        results.append([mean, *found])
+    assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(*results, strict=True))
+
+
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_inner_steps_compose(n: int) -> None:
     """n steps on one batch are n single steps; every task keeps its own parameters."""
     fast, alpha, batch, _ = random_case(n)
-    once = {k: v.requires_grad_() for k, v in fast.items()}
     settings = AdaptSettings("all", "gradient", "stopgrad", "time_mean")
-    phi = once
+    phi = fast
     for _ in range(n):
-        phi = adapt({k: v.detach().requires_grad_() for k, v in phi.items()}, alpha, batch, settings)
-    together = adapt(once, alpha, batch, replace(settings, inner_steps=n))
+        phi = adapt(phi, alpha, batch, settings)
+    together = adapt(fast, alpha, batch, replace(settings, inner_steps=n))
     assert all(torch.allclose(phi[k], together[k], atol=1e-12) for k in phi)
     assert not torch.allclose(together["fc0.weight"][0] - fast["fc0.weight"][0],
                               together["fc0.weight"][1] - fast["fc0.weight"][1])  # fmt: skip

@@ -42,11 +42,11 @@ def held_out_returns(theta: Theta, adapting: AdaptSettings, step: float | None =
     generator = torch.Generator().manual_seed(7)
     rolled = roll_out_theta(theta, goals, simulator, EPISODES, settings, generator)
     batch = rolled.batch(score(rolled, point.reward, goals[:, None]))
-    fast = {k: v.detach().clone().requires_grad_() for k, v in expand(theta.fast, 10).items()}
-    sizes = expand({k: v.detach() for k, v in theta.step_sizes.items()}, 10)
+    fast, sizes = expand(theta.fast, 10), expand(theta.step_sizes, 10)
     if step is not None:
         sizes = {k: torch.full_like(v, step) for k, v in sizes.items()}
-    phi = {k: v.detach() for k, v in adapt(fast, sizes, batch, adapting).items()}
+    with torch.no_grad():
+        phi = adapt(fast, sizes, batch, adapting)
     still = torch.zeros(10, 1, 4)
 
     def mean_return(head: dict[str, torch.Tensor]) -> float:
