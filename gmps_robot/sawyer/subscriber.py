@@ -37,7 +37,10 @@ class TopicStatistics:
 
 
 class Subscription:
-    """Hands each message of a topic to `callback(message, receipt_s)`, in one thread per publisher."""
+    """Hands each message of a topic to `callback(message, receipt_s)`, in one thread per publisher.
+
+    A callback that raises is logged with its trace and shows in the statistics; the next message is tried.
+    """
 
     def __init__(
         self, topic: str, codec: Codec, callback: Callback, caller: str, hosts: Hosts, clock: Callable[[], float]
@@ -49,6 +52,7 @@ class Subscription:
         self._changed = threading.Condition()
         self._count = self._bytes = 0
         self._receipts: deque[float] = deque(maxlen=RATE_WINDOW)
+        self._failure: str | None = None
         self._open = True
 
     def replace(self, uris: Iterable[str]) -> None:
@@ -97,7 +101,7 @@ class Subscription:
                 self.topic, self._count, self._bytes, times[-1] if times else None,
                 (len(times) - 1) / span if span > 0 else 0.0, len(self._sources),
                 sum(source.connected for source in self._sources.values()),
-                tuple(str(source.error) for source in self._sources.values() if source.error is not None),
+                self._errors(),
             )  # fmt: skip
 
     def close(self) -> None:
@@ -118,17 +122,25 @@ class Subscription:
             self._bytes += len(data)
             self._receipts.append(receipt_s)
             self._changed.notify_all()
-        self._callback(message, receipt_s)
+        try:
+            self._callback(message, receipt_s)
+        except Exception as error:
+            told, self._failure = self._failure, f"the callback failed: {error!r}"
+            if told != self._failure:  # once, not a hundred times a second
+                log.exception("%s: the callback failed; the next message is tried", self.topic)
 
     def _start(self, uris: set[str]) -> None:
         for uri in uris - set(self._sources) if self._open else ():
             self._sources[uri] = _Source(uri, self, self._caller, self._hosts)
 
     def _why_silent(self) -> str:
-        errors = [str(source.error) for source in self._sources.values() if source.error is not None]
         if not self._sources:
             return "nobody publishes it"
-        return "; ".join(errors) or f"{len(self._sources)} publishers are connected and silent"
+        return "; ".join(self._errors()) or f"{len(self._sources)} publishers are connected and silent"
+
+    def _errors(self) -> tuple[str, ...]:
+        found = [str(source.error) for source in self._sources.values() if source.error is not None]
+        return (*found, self._failure) if self._failure is not None else tuple(found)
 
 
 class _Source:
