@@ -8,13 +8,15 @@ import sys
 import threading
 import time
 import xmlrpc.client
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from xmlrpc.server import SimpleXMLRPCServer
 
 import pytest
 
 from gmps_robot.errors import LinkError
 from gmps_robot.sawyer import messages
+from gmps_robot.sawyer.connection import encode_header
 from gmps_robot.sawyer.tcpros import RosNode
 from tests.ros1.ros1_world import Ros1, threads_and_sockets, until
 
@@ -202,18 +204,55 @@ def test_half_open_peers_hold_up_nobody(world: Ros1) -> None:
         sock.close()
 
 
-def test_a_publisher_that_accepts_and_never_shakes_hands_is_given_up(world: Ros1) -> None:
-    node = world.node()
-    mute = socket.create_server(("127.0.0.1", 0))
+@contextmanager
+def false_publisher(world: Ros1, topic: str, kind: str) -> Iterator[socket.socket]:
+    """A publisher by hand: yields the socket at which it pretends to serve `topic`."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(5.0)
     api = SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False)
-    api.register_function(lambda *_: (1, "", ["TCPROS", "127.0.0.1", mute.getsockname()[1]]), "requestTopic")
-    api.timeout = 5.0
+    api.register_function(lambda *_: (1, "", ["TCPROS", "127.0.0.1", listener.getsockname()[1]]), "requestTopic")
+    thread = threading.Thread(target=api.serve_forever, args=(0.05,))
+    thread.start()
+    with xmlrpc.client.ServerProxy(world.uri) as master:
+        master.registerPublisher("/false", topic, kind, f"http://127.0.0.1:{api.server_address[1]}/")
+    try:
+        yield listener
+    finally:
+        api.shutdown()
+        thread.join()
+        api.server_close()
+        listener.close()
+
+
+def test_a_publisher_that_never_shakes_hands_is_given_up(world: Ros1) -> None:
+    node = world.node()
     subscription = node.subscribe("/flag", BOOL, lambda *_: None)
-    with closing(mute), api, xmlrpc.client.ServerProxy(world.uri) as master:
-        master.registerPublisher("/mute", "/flag", BOOL, f"http://127.0.0.1:{api.server_address[1]}/")
-        api.handle_request()
-        with pytest.raises(LinkError, match=r"/flag: no message within 4.0 s: .*timed out"):
-            subscription.wait(4.0)
+    with (
+        false_publisher(world, "/flag", BOOL),
+        pytest.raises(LinkError, match=r"/flag: no message within 4.0 s: .*timed out"),
+    ):
+        subscription.wait(4.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (encode_header({"type": BOOL, "md5sum": "0" * 32}), "std_msgs/Bool with md5 0+ is published.*versions differ"),
+        (encode_header({"error": "not today"}), "refused by .*: not today"),
+        (b"HTTP/1.1 400 Bad Request", "not TCPROS"),
+        (b"\x04\x00\x00\x00abcd", "too short for a field"),
+    ],
+)
+def test_what_a_publisher_must_not_answer(world: Ros1, answer: bytes, message: str) -> None:
+    node, heard = world.node(), []
+    subscription = node.subscribe("/flag", BOOL, lambda *_: heard.append(1))
+    with false_publisher(world, "/flag", BOOL) as listener:
+        with listener.accept()[0] as sock:
+            sock.sendall(answer + b"\x01\x00\x00\x00\x01")
+            until(lambda: subscription.statistics().errors, "no error is told")
+        with pytest.raises(LinkError, match=message):
+            subscription.wait(0.0)
+    assert heard == []
 
 
 def test_threads_and_sockets_do_not_grow_over_reconnects(world: Ros1) -> None:
