@@ -19,6 +19,8 @@ COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = (ROOT / "docker/Dockerfile").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
 EVERY_SERVICE = pytest.mark.parametrize("service", SERVICES)
+NODES = ("twin", "adapt", "panel")  # services that are one node each, of the stack that `docker compose up` starts
+EVERY_NODE = pytest.mark.parametrize("service", NODES)
 
 
 def compose_config(file: Path) -> subprocess.CompletedProcess[str]:
@@ -40,7 +42,7 @@ def copied() -> list[str]:
 def test_the_compose_file_fits_the_compose_schema() -> None:
     done = compose_config(COMPOSE)
     assert done.returncode == 0, done.stderr
-    assert set(yaml.safe_load(done.stdout)["services"]) == {"twin", "adapt", "panel"}
+    assert set(yaml.safe_load(done.stdout)["services"]) == {*NODES, "sawyer"}
 
 
 def test_the_schema_check_notices_a_typing_error(tmp_path: Path) -> None:
@@ -56,14 +58,15 @@ def test_a_service_is_set_up_for_dds_and_clean_ends(service: str) -> None:
     settings = SERVICES[service]
     assert settings["init"] is True
     assert (settings["network_mode"], settings["ipc"]) == ("host", "host")
-    assert settings["environment"] == SERVICES["twin"]["environment"]
+    own = {} if service in NODES else {"ROS_DOMAIN_ID": settings["environment"]["ROS_DOMAIN_ID"]}
+    assert settings["environment"] == {**SERVICES["twin"]["environment"], **own}
     assert 0 <= int(settings["environment"]["ROS_DOMAIN_ID"]) <= 101
     assert settings["healthcheck"]["test"][0] == "CMD"
 
 
 def test_services_wait_for_the_health_of_what_they_need() -> None:
     needed = {name: list(settings.get("depends_on", {})) for name, settings in SERVICES.items()}
-    assert needed == {"twin": [], "adapt": ["twin"], "panel": ["adapt"]}
+    assert needed == {"twin": [], "adapt": ["twin"], "panel": ["adapt"], "sawyer": []}
     rules = [rule for settings in SERVICES.values() for rule in settings.get("depends_on", {}).values()]
     assert {rule["condition"] for rule in rules} == {"service_healthy"}
 
@@ -84,7 +87,7 @@ def test_the_files_a_service_names_are_in_the_image(service: str) -> None:
         assert any(path == source or path.startswith(f"{source}/") for source in copied()), f"{path} is not copied"
 
 
-@EVERY_SERVICE
+@EVERY_NODE
 def test_the_parameters_a_service_sets_are_declared_by_its_node(service: str) -> None:
     from gmps_robot_nodes import stack
 
@@ -92,6 +95,29 @@ def test_the_parameters_a_service_sets_are_declared_by_its_node(service: str) ->
     names = [command[i + 1].partition(":=")[0] for i, word in enumerate(command) if word == "-p"]
     (node,) = [node for node in stack.NODES if node.name == service]
     assert set(names) <= set(node.parameters)
+
+
+def test_the_real_arm_starts_only_when_asked_for_and_never_by_itself() -> None:
+    assert {name for name, settings in SERVICES.items() if "profiles" not in settings} == set(NODES)
+    arm = SERVICES["sawyer"]
+    assert (arm["profiles"], arm["restart"]) == (["hardware"], "no")
+    assert arm["environment"]["ROS_DOMAIN_ID"] != SERVICES["twin"]["environment"]["ROS_DOMAIN_ID"]
+    assert any(device.endswith(":/dev/video0") for device in arm["devices"])
+    assert "video" in arm["group_add"]
+
+
+def test_the_stack_of_the_real_arm_takes_the_arguments_it_is_given() -> None:
+    from gmps_robot_nodes import stack
+
+    given = [word for word in SERVICES["sawyer"]["command"] if ":=" in word]
+    defaults = {"ROS_MASTER_URI:-": "http://robot:11311", "RIG:-nominal": "nominal"}
+    for name, value in defaults.items():
+        given = [word.replace(f"${{{name}}}", value) for word in given]
+    starts = stack.resolve(stack.parse(given), {})
+    assert {start.node.name for start in starts} >= {"sawyer_driver", "camera", "adapt", "panel"}
+    (camera,) = [start.parameters for start in starts if start.node.name == "camera"]
+    assert camera == {"camera": "/dev/video0", "rig": "nominal"}
+    assert SERVICES["sawyer"]["healthcheck"]["test"][3] in {start.node.name for start in starts}
 
 
 def test_images_are_pinned() -> None:
