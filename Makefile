@@ -93,6 +93,12 @@ results: setup
 	done
 	$(VENV)/bin/gmps meta-train push-state-published --seed 0 --out runs/push-state-published-s0
 	$(VENV)/bin/gmps evaluate runs/push-state-published-s0 --reward dense --json runs/results/push-state-published-s0.json
+	$(VENV)/bin/gmps meta-train push-vision-published --seed 0 --out runs/push-vision-published-s0
+	$(VENV)/bin/gmps evaluate runs/push-vision-published-s0 --reward dense --json runs/results/push-vision-published-s0.json
+	for recipe in push-vision-frozen-conv push-vision-privileged; do \
+	    $(VENV)/bin/gmps meta-train $$recipe --seed 0 --out runs/$$recipe-s0; \
+	    $(VENV)/bin/gmps evaluate runs/$$recipe-s0 --json runs/results/$$recipe-s0.json; \
+	done
 	$(VENV)/bin/gmps meta-train push-vision-imitation --seed 0 --out runs/push-vision-imitation-s0
 	$(VENV)/bin/gmps evaluate runs/push-vision-imitation-s0 --updates 2 --head-step 0.01 \
 	    --json runs/results/push-vision-imitation-s0-binary.json
