@@ -101,6 +101,22 @@ def sample_variations(rng: np.random.Generator, n: int, ranges: Mapping[str, tup
     return replace(Variation(), **drawn)
 
 
+def around_nominal(rng: np.random.Generator, n: int, half_widths: Mapping[str, tuple[float, ...]]) -> Variation:
+    """Draw a variation of `n` worlds, uniform within `half_widths` of the nominal value of each name.
+
+    Raises:
+        ConfigError: an unknown name, a wrong count of numbers, or a negative one.
+    """
+    nominal = Variation()
+    ranges: dict[str, tuple[Value, Value]] = {}
+    for name, width in half_widths.items():
+        if name in VALUE_SIZES and len(width) != VALUE_SIZES[name]:
+            raise ConfigError(f"variation {name} takes {VALUE_SIZES[name]} half-widths, got {width}")
+        middle = np.asarray(getattr(nominal, name, 0.0), dtype=np.float64)
+        ranges[name] = (np.atleast_1d(middle - np.array(width)), np.atleast_1d(middle + np.array(width)))
+    return sample_variations(rng, n, ranges)
+
+
 def rotation_from_vector(vector: FloatArray) -> FloatArray:
     """Return the rotation matrix (3, 3) of a rotation vector (3,) [rad] (Rodrigues)."""
     quaternion, matrix = np.empty(4), np.empty(9)

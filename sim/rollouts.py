@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from gmps_robot.families.family import Family
 from gmps_robot.learning.pool import RollOut
 from gmps_robot.policy import Params, PolicySpec, encode, head, log_prob
 from gmps_robot.types import FloatArray, SceneState
-from sim.randomize import Variation
+from sim.randomize import Variation, around_nominal
 from sim.render.camera import POLICY_CAMERA
 from sim.vector import VecSim
 
@@ -20,9 +22,12 @@ WORLDS_AT_ONCE = 2000  # larger batches are rolled out in parts of whole tasks
 class VecSimulator:
     """Rolls out heads (T, ...) in worlds = task x episode. `steps` counts control steps of all worlds."""
 
-    def __init__(self, family: Family, *, threads: int = 1, variation: Variation | None = None) -> None:
-        """Keeps one VecSim per world count: building one costs more than resetting it."""
-        self.family, self.threads, self.variation = family, threads, variation
+    def __init__(
+        self, family: Family, *, threads: int = 1, variation: Variation | None = None,
+        randomise: Mapping[str, tuple[float, ...]] | None = None,
+    ) -> None:  # fmt: skip
+        """Either one `variation` of all worlds, or half-widths within which every episode has its own."""
+        self.family, self.threads, self.variation, self.randomise = family, threads, variation, randomise
         self.steps = 0
         self._sims: dict[int, VecSim] = {}
 
@@ -64,7 +69,7 @@ class VecSimulator:
         keep_images: bool,
     ) -> RollOut:
         tasks, episodes = latents.shape[:2]
-        sim = self._sim(tasks * episodes)
+        sim = self._sim(tasks * episodes, generator)
         seeds = None if generator is None else torch.randint(2**31, (sim.n,), generator=generator).tolist()
         scene = sim.reset(seeds=seeds)
         goals = np.repeat(contexts, episodes, axis=0)
@@ -102,12 +107,16 @@ class VecSimulator:
             images=torch.stack(frames, dim=2) if frames else None,
         )
 
-    def _sim(self, n: int) -> VecSim:
-        if n not in self._sims:
-            self._sims[n] = VecSim(
-                self.family, n, threads=self.threads, camera=POLICY_CAMERA, variation=self.variation
-            )
+    def _sim(self, n: int, generator: torch.Generator | None) -> VecSim:
+        if self.randomise:
+            rng = np.random.default_rng(0 if generator is None else int(torch.randint(2**31, (), generator=generator)))
+            return self._build(n, around_nominal(rng, n, self.randomise))
+        if n not in self._sims:  # building one costs more than resetting it
+            self._sims[n] = self._build(n, self.variation)
         return self._sims[n]
+
+    def _build(self, n: int, variation: Variation | None) -> VecSim:
+        return VecSim(self.family, n, threads=self.threads, camera=POLICY_CAMERA, variation=variation)
 
 
 def _encode_in_parts(spec: PolicySpec, slow: Params, proprio: Tensor, images: Tensor | None) -> Tensor:

@@ -26,6 +26,7 @@ from gmps_robot.tasks import contexts
 from gmps_robot.tracking import RunLog
 from gmps_robot.types import FloatArray, SceneState
 from sim.demonstrations import collect_demonstrations
+from sim.randomize import around_nominal
 from sim.rollouts import VecSimulator
 
 STATE = "training.pt"
@@ -54,7 +55,7 @@ def train(recipe: Recipe, out: Path, progress: Callable[[str, int, int, dict[str
     _claim(recipe, out)
     family = family_by_name(recipe.family)
     goals = contexts(family.sample("train", recipe.tasks, recipe.seed))
-    simulator = VecSimulator(family)
+    simulator = VecSimulator(family, randomise=recipe.randomise)
     run = _resume(recipe, family, out, simulator)
     with RunLog(out) as log:
         if run is None:
@@ -137,9 +138,11 @@ def _begin(
 def _demonstrate(recipe: Recipe, family: Family, spec: PolicySpec, simulator: VecSimulator) -> DemonstrationSet:
     tasks = family.sample("train", recipe.tasks, recipe.seed)
     settings = recipe.demonstrations
+    worlds = len(tasks) * settings.per_task
     made = collect_demonstrations(
-        family, tasks, settings.per_task, settings.noise, recipe.seed, images=recipe.kind == "vision"
-    )
+        family, tasks, settings.per_task, settings.noise, recipe.seed, images=recipe.kind == "vision",
+        variation=around_nominal(np.random.default_rng(recipe.seed), worlds, recipe.randomise),
+    )  # fmt: skip
     simulator.steps += made.steps
     center, scale = torch.tensor(spec.observation_center), torch.tensor(spec.observation_scale)
     proprio = ((torch.from_numpy(made.observations) - center) / scale)[..., : spec.proprio_size]

@@ -39,6 +39,7 @@ class Recipe:
     log_std: float = -1.6  # initial action noise
     head_step: float = 0.003  # initial alpha of the FC layers
     latent_step: float = 1.0  # initial alpha of the latent
+    randomise: dict[str, tuple[float, ...]] = field(default_factory=dict)  # half-widths, per training episode
     demonstrations: DemonstrationSettings = field(default_factory=DemonstrationSettings)
     warmup: WarmupSettings = field(default_factory=WarmupSettings)
     gmps: GmpsSettings = field(default_factory=GmpsSettings)

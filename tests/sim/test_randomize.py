@@ -7,7 +7,7 @@ import pytest
 
 from gmps_robot.errors import ConfigError
 from gmps_robot.families import family
-from sim.randomize import VALUE_SIZES, Variation, sample_variations
+from sim.randomize import VALUE_SIZES, Variation, around_nominal, sample_variations
 from sim.render.camera import POLICY_CAMERA
 from sim.vector import VecSim
 
@@ -95,6 +95,20 @@ def test_samples_lie_in_their_ranges_and_the_rest_stays_nominal() -> None:
     assert (drawn.camera_translation[:, 1] == 0.0).all()
     assert drawn.mass_scale == Variation().mass_scale
     assert set(VALUE_SIZES) == set(Variation.__dataclass_fields__)
+
+
+def test_draws_around_the_nominal_rig_stay_within_their_half_widths() -> None:
+    drawn = around_nominal(np.random.default_rng(0), 50, {"friction_scale": (0.5,), "tip_offset": (0.0, 0.02, 0.0)})
+    assert isinstance(drawn.friction_scale, np.ndarray)
+    assert isinstance(drawn.tip_offset, np.ndarray)
+    assert 0.5 <= drawn.friction_scale.min() < 0.6
+    assert 1.4 < drawn.friction_scale.max() <= 1.5
+    assert np.abs(drawn.tip_offset).max(0).tolist() == [0.0, pytest.approx(0.02, abs=0.002), 0.0]
+    assert around_nominal(np.random.default_rng(0), 50, {}) == Variation()
+    with pytest.raises(ConfigError, match="tip_offset takes 3 half-widths"):
+        around_nominal(np.random.default_rng(0), 2, {"tip_offset": (0.02,)})
+    with pytest.raises(ConfigError, match="did you mean 'friction_scale'"):
+        around_nominal(np.random.default_rng(0), 2, {"friction_scales": (0.02,)})
 
 
 @pytest.mark.parametrize(

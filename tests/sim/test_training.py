@@ -17,6 +17,8 @@ from gmps_robot.learning.inner import AdaptSettings
 from gmps_robot.learning.outer import OuterSettings
 from gmps_robot.learning.recipe import DemonstrationSettings, Recipe
 from gmps_robot.learning.warmup import WarmupSettings
+from gmps_robot.policy import PolicySpec, expand, init_fast, init_slow
+from gmps_robot.tasks import contexts
 from gmps_robot.tracking import read_metrics
 from sim.evaluation import evaluate
 from sim.rollouts import VecSimulator
@@ -95,3 +97,21 @@ def test_belief_reads_each_label_before_the_next_episode(whole: Path) -> None:
                       episodes=2, updates=2, reward="binary", seed=0)  # fmt: skip
     assert result.success.shape == (3, 3)
     assert result.steps == 3 * 50 * (3 + 2 * 2)
+
+
+def test_every_training_episode_has_its_own_camera_and_a_seed_repeats_them() -> None:
+    push, spec = family("push"), PolicySpec("vision")
+    generator = torch.Generator().manual_seed(0)
+    slow, fast = init_slow(spec, generator), init_fast(spec, generator, -1.6)
+    goals = contexts(push.sample("train", 2, 0))
+    first = []
+    for simulator in (VecSimulator(push), *(VecSimulator(push, randomise={"camera_translation": (0.02,) * 3}),) * 2):
+        rolled = simulator.roll_out(
+            spec, slow, expand(fast, 2), goals, torch.zeros(2, 2, 3), torch.Generator().manual_seed(1), keep_images=True
+        )
+        assert rolled.images is not None
+        first.append(rolled.images[:, :, 0].flatten(0, 1))
+    fixed, moved, again = first
+    assert all(torch.equal(fixed[0], image) for image in fixed[1:])
+    assert not any(torch.equal(moved[i], moved[j]) for i in range(4) for j in range(i))
+    assert torch.equal(moved, again)
