@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,8 +31,13 @@ PERIOD = 0.01  # [s]
 LINK_LOST = 1.0  # silence after which there is no link [s]
 SILENT = 0.5  # silence after which nothing is commanded any more: the robot's own time-out acts [s]
 COLLISION_SHOWN = 0.1  # how long a collision is reported [s]
-CATCH_UP = 0.05  # time constant for what late control periods have moved too far [s]
-DRIFT_GAIN, DRIFT_SPEED = 2.0, 0.1  # pull of the measured joints to the commanded ones [1/s], and its limit [rad/s]
+TRANSPORT, OLDEST = 0.005, 0.03  # from the robot's joints to our ears; no further is a motion extrapolated [s]
+CATCH_UP = 0.025  # time constant for what late control periods have moved too far [s]
+SETTLED = 0.3  # at rest for this long, what is left between measured and commanded joints is drift [s]
+DRIFT_SPEED = 0.005  # with which drift is made good: slow enough to pass for rest [rad/s]
+LEAN = 0.015  # how much drift is made good, since that presses on what may be in the way [rad]
+TAKEN_BACK = 0.06  # of what the joints lag behind, at most [rad]
+MOMENTUM = 0.3  # share of it that a moving arm needs to come to rest; less, and it swings back
 SPEED_SHARE = 0.5  # of what the joints can; the guard stays below by itself
 SWITCH_PATIENCE = 5.0  # for the robot to follow a switch [s]
 REPEAT = 0.1  # of a switch until the robot follows [s]
@@ -61,7 +67,8 @@ class SawyerArm(GuardedArm):
         self._tare = np.zeros(6)
         self._commanded = self._guard.joints  # (7,) of the control period before
         self._speed = np.zeros(7)  # last commanded joint speeds [rad/s]
-        self._sent, self._sent_s = self._guard.joints, 0.0  # (7,) where those speeds have led [rad], and since when [s]
+        self._sent, self._sent_s = self._guard.joints, 0.0  # (7,) where those speeds have led [rad], and until when [s]
+        self._lean, self._rested = np.zeros(7), 0.0  # (7,) drift made good [rad], and time at rest [s]
         self._ticked: float | None = None
         self._top_speed = SPEED_SHARE * np.array([link.velocity for link in sawyer_model().links])
 
@@ -79,8 +86,17 @@ class SawyerArm(GuardedArm):
             self._wire.hold(joints)
             self._sleep(self.period)
 
+    def observe(self) -> ArmState:
+        """Return the latest measured state, as the robot told it."""
+        return self._state(self._wire.heard.robot(), self._clock())
+
     def _measured(self, now: float) -> ArmState:
+        """The joints as they are now: the robot's last word is a few milliseconds old, and the arm may be fast."""
         robot = self._wire.heard.robot()
+        age = min(max(now - robot.joints_s + TRANSPORT, 0.0), OLDEST)
+        return self._state(replace(robot, joints=robot.joints + age * robot.velocities), now)
+
+    def _state(self, robot: Robot, now: float) -> ArmState:
         tip = robot.tip(GRIPPER_TIP) or _from_hand(robot)
         heard_s = min(robot.joints_s, robot.tips_s)
         return ArmState(
@@ -122,7 +138,7 @@ class SawyerArm(GuardedArm):
             self._speed, self._ticked = np.zeros(7), None
             return
         if state.time != self._ticked:  # else this call came early, the guard waited, and the motion goes on
-            self._speed = self._joint_speed(state, before, robot.joints, now)
+            self._speed = self._joint_speed(state, before, robot.joints)
             self._ticked = state.time
         self._wire.move(self._speed)
         problem = self._wire.gripper.drive(state.gripper, now, time.time_ns()) if state.mode != "FAULT" else ""
@@ -130,17 +146,25 @@ class SawyerArm(GuardedArm):
             self._wire.gripper.forget()
             self._guard = latch(state, "robot", problem)
 
-    def _joint_speed(self, state: GuardState, before: FloatArray, measured: FloatArray, now: float) -> FloatArray:
-        """Joint speeds (7,) [rad/s] for one period: to the guard's joints, less what late periods moved too far."""
+    def _joint_speed(self, state: GuardState, before: FloatArray, measured: FloatArray) -> FloatArray:
+        """Joint speeds (7,) [rad/s] for one period: to the guard's joints, with late periods and drift made good."""
+        now = self._clock()  # not when the period began: the guard takes its time, and not always the same
         passed, self._sent_s = min(now - self._sent_s, COMMAND_TIMEOUT), now
-        if state.resynced or self._ticked is None:
-            self._sent = state.joints
+        if self._ticked is None:
+            self._sent, self._lean, self._rested = state.joints, np.zeros(7), 0.0
             return np.zeros(7)
         self._sent = self._sent + self._speed * passed
-        wanted = (state.joints - before) / state.period
-        catching_up = (before - self._sent) / CATCH_UP
-        drift = np.clip(DRIFT_GAIN * (before - measured), -DRIFT_SPEED, DRIFT_SPEED)
-        return np.asarray(np.clip(wanted + catching_up + drift, -self._top_speed, self._top_speed))
+        if state.resynced:  # the guard starts again where the arm is: what the robot has still to make up is taken back
+            self._sent = state.joints + np.clip(self._sent - state.joints, -TAKEN_BACK, TAKEN_BACK)
+            before = state.joints
+            self._lean = np.clip(MOMENTUM * (self._sent - before), -LEAN, LEAN)
+        self._rested = self._rested + passed if state.at_rest else 0.0
+        if self._rested > SETTLED:  # in motion the joints lag behind their commands, as servos do
+            mending = np.clip(before - measured, -DRIFT_SPEED, DRIFT_SPEED)
+            self._lean = np.clip(self._lean + passed * mending, -LEAN, LEAN)
+        catching_up = (before + self._lean - self._sent) / CATCH_UP
+        wanted = (state.joints - before) / state.period + catching_up
+        return np.asarray(np.clip(wanted, -self._top_speed, self._top_speed))
 
     def _switch(self, enabled: bool) -> None:
         robot = self._wire.heard.robot()

@@ -18,7 +18,7 @@ from gmps_robot.types import FloatArray
 
 NAMES = tuple(link.joint for link in sawyer_model().links)
 GRIPPER_TIP, HAND = "right_gripper_tip", "right_hand"
-OVERTAKEN_NS = 1_000_000_000  # a stamp further back than this is a clock that jumped, not a message that was overtaken
+OVERTAKEN_NS = 200_000_000  # a stamp further back than this is a clock that jumped, not a message that was overtaken
 PRESSED = 1  # RobotAssemblyState.estop_button
 NEVER = float("-inf")
 

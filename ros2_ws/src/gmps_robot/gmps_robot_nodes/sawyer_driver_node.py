@@ -15,6 +15,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from gmps_robot import families
 from gmps_robot.config import content_id
+from gmps_robot.control.timing import prefer_this_process
 from gmps_robot.errors import GmpsError
 from gmps_robot.sawyer.driver import SawyerArm
 from gmps_robot.sawyer.wire import Wire, connect
@@ -153,6 +154,8 @@ class SawyerDriverNode(LifecycleNode):
 
 def _work(ending: Ending) -> int:
     node = SawyerDriverNode()
+    if not prefer_this_process():
+        node.get_logger().info("runs at normal priority; root or CAP_SYS_NICE would let it keep time on a busy machine")
     executor = MultiThreadedExecutor(THREADS)
     executor.add_node(node)
     try:

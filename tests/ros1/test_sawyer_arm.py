@@ -1,0 +1,169 @@
+"""The driver against an emulated robot: what it refuses, how it stops, and what it never says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gmps_robot.errors import ArmError
+from gmps_robot.sawyer.wire import LIMB, POSITION, VELOCITY, connect
+from tests.ros1.ros1_world import ROSPY, until
+from tests.ros1.sawyer_world import FAMILY, Driven, driven
+
+HEALED: dict[str, dict[str, Any]] = {
+    "estop_release": {}, "tip_shift": {"offset": (0.0, 0.0, 0.0)}, "joint_limits": {"scale": 1.0},
+    "gripper_acks": {"swallowed": False}, "nan_state": {"active": False},
+}  # fmt: skip
+SIDEWAYS, FAST = (0.0, 0.1, 0.0), (0.0, 0.2, 0.0)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Driven]:
+    if not ROSPY:
+        pytest.skip("not available: no rospy on this system")
+    with driven(seed=1) as made:
+        yield made
+
+
+@pytest.fixture
+def arm(world: Driven) -> Iterator[Driven]:
+    world.ready()
+    yield world
+    world.velocity = None
+    for fault, options in HEALED.items():
+        world.emulator.inject(fault, **options)
+    time.sleep(0.1)  # until the robot tells so
+
+
+def test_it_moves_as_commanded_and_goes_home(arm: Driven) -> None:
+    start = arm.emulator.scene().tip
+    arm.move(SIDEWAYS, 1.0)
+    arm.velocity = None
+    arm.stopping_time(time.monotonic())
+    time.sleep(1.0)
+    assert arm.applied is not None
+    assert arm.emulator.scene().tip == pytest.approx(arm.applied.tip_target, abs=0.005)
+    assert arm.emulator.scene().tip[1] - start[1] > 0.06
+    arm.home()
+    assert arm.emulator.scene().tip == pytest.approx(FAMILY.start_tip, abs=0.005)
+
+
+def test_silence_stops_it_within_400_ms_from_full_speed(arm: Driven) -> None:
+    arm.move(FAST, 0.7)
+    arm.velocity, silent = None, time.monotonic()
+    assert arm.stopping_time(silent) < 0.4
+    until(lambda: arm.mode == "ARMED", "it does not rest")
+
+
+def test_after_an_e_stop_it_says_nothing_and_needs_two_acts(arm: Driven) -> None:
+    arm.move(SIDEWAYS)
+    pressed = arm.emulator.inject("estop_press")
+    until(lambda: arm.mode == "ESTOP", "the stop is not seen")
+    time.sleep(0.3)
+    assert max(receipt for _, receipt in arm.words) - pressed < 0.05  # 20 ms from seeing it; it is told every 10 ms
+    with pytest.raises(ArmError, match="still pressed"):
+        arm.arm.reset_fault()
+    with pytest.raises(ArmError, match="reset it"):
+        arm.arm.enable(True)
+    arm.emulator.inject("estop_release")
+    time.sleep(0.2)
+    assert arm.mode == "ESTOP"  # a button that comes out resumes nothing
+    arm.arm.reset_fault()
+    until(lambda: arm.mode == "DISABLED", "the reset is not seen")
+    assert not arm.emulator.describe()["enabled"]
+    arm.arm.enable(True)
+    arm.move(SIDEWAYS, 0.3)
+    assert arm.mode == "MOVING"
+
+
+def test_kill_is_the_robots_own_stop(arm: Driven) -> None:
+    arm.arm.kill("test")
+    until(lambda: arm.mode == "ESTOP", "the stop is not seen")
+    assert arm.emulator.describe()["stopped"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "told"),
+    [
+        ("tip_shift", {"offset": (0.008, 0.0, 0.0)}, "8.. mm and 0... deg from where the model has it"),
+        ("joint_limits", {"scale": 0.9}, "joint limits differ: right_j0: -2.745 to 2.745 rad"),
+    ],
+)
+def test_a_robot_that_is_not_the_model_is_not_armed(
+    arm: Driven, fault: str, options: dict[str, object], told: str
+) -> None:
+    arm.arm.enable(False)
+    arm.emulator.inject(fault, **options)
+    time.sleep(0.2)
+    with pytest.raises(ArmError, match=told):
+        arm.arm.enable(True)
+    assert not arm.emulator.describe()["enabled"]
+    assert arm.mode == "DISABLED"
+
+
+def test_a_second_driver_keeps_the_arm_from_being_armed(arm: Driven) -> None:
+    arm.arm.enable(False)
+    other = connect("intruder", arm.emulator.master_uri, 2.0)
+    try:
+        with pytest.raises(ArmError, match=r"/intruder commands the arm too"):
+            arm.arm.enable(True)
+    finally:
+        other.close()
+
+
+def test_numbers_that_are_none_are_dropped_and_the_arm_holds(arm: Driven) -> None:
+    arm.move(SIDEWAYS, 0.3)
+    arm.emulator.inject("nan_state")
+    until(lambda: arm.mode == "FAULT", "a state that stays lost is a fault")
+    assert "state:" in arm.arm.guard_state.fault_reason
+    assert np.isfinite(arm.arm.observe().joints).all()
+    assert arm.wire.heard.robot().rejected > 10
+
+
+def test_a_gripper_that_does_not_answer_is_a_fault_after_two_seconds(arm: Driven) -> None:
+    arm.emulator.inject("gripper_acks")
+    arm.wire.gripper.forget()
+    began = time.monotonic()
+    until(lambda: arm.mode == "FAULT", "nobody misses the answer")
+    assert 2.0 <= time.monotonic() - began < 2.5
+    assert "gripper: no answer" in arm.arm.guard_state.fault_reason
+
+
+def test_at_the_end_it_is_left_in_position_mode(arm: Driven) -> None:
+    arm.move(SIDEWAYS, 0.3)
+    arm.end()
+    arm.arm.rest("test")
+    truth = arm.emulator.describe()
+    assert (truth["mode"], truth["timeout"]) == (POSITION, 0.2)
+    assert arm.stopping_time(time.monotonic()) == 0.0
+
+
+def test_nothing_was_ever_said_that_must_not_be(world: Driven) -> None:
+    modes = {int(message.mode) for message, _ in world.words}
+    assert modes == {POSITION, VELOCITY}
+    assert world.emulator.events("forbidden") == []
+    assert world.emulator.events("refused") == []
+    published = {name for name, nodes in world.wire.node.master.ask("getSystemState")[0] if "/driver" in nodes}
+    assert published == {
+        f"{LIMB}/joint_command", f"{LIMB}/joint_command_timeout", "/robot/set_super_enable", "/robot/set_super_stop",
+        "/robot/set_super_reset", "/io/end_effector/right_gripper/command",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("/manifest/robot_software/version/HLR_VERSION_STRING", "4.1.0", "runs Intera 4.1.0; supported"),
+        ("/robot_config/right_config/joint_names", ["right_j0", "right_w0"], "joints are right_j0, right_w0; the"),
+    ],
+)
+def test_another_robot_is_refused_when_connecting(world: Driven, name: str, value: object, told: str) -> None:
+    good = world.wire.node.get_param(name)
+    world.emulator.inject("parameter", name=name, value=value)
+    with pytest.raises(ArmError, match=told):
+        connect("late", world.emulator.master_uri, 2.0)
+    world.emulator.inject("parameter", name=name, value=good)
