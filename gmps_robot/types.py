@@ -116,15 +116,36 @@ class SafetyEnvelope:
     policy: SourceLimits
     teleop: SourceLimits
     reset: SourceLimits
+    link_box_low: tuple[float, float, float] = (-0.40, -0.75, -0.05)  # no part of a moving link leaves it [m]
+    link_box_high: tuple[float, float, float] = (1.15, 0.75, 1.40)
+    table_height: float = 0.0  # [m]
+    link_clearance: float = 0.03  # of hand and links above the table [m]
+    finger_clearance: float = 0.01  # [m]
     speed_hard: float = 0.25  # no source ever exceeds this [m/s]
+    angular_speed: float = 0.5  # of the tool [rad/s]
     acceleration: float = 2.0  # motion limit [m/s^2]
+    jerk: float = 80.0  # of motion; does not bind at 20 Hz [m/s^3]
     stop_deceleration: float = 3.0  # of HOLD and STOP, exempt from the motion limit [m/s^2]
+    jump: float = 0.02  # the commanded joints never carry the tip further in one period [m]
     brake_zone: float = 0.02  # width of the slow-down before a wall [m]
+    joint_speed_share: float = 0.5  # of each joint's rated speed
+    joint_zone: float = 0.1  # distance to a joint's limit where slowing down begins [rad]
+    joint_margin: float = 0.03  # distance to a joint's limit that is kept [rad]
+    condition_zone: float = 17.0  # condition number of the Jacobian where slowing down begins
+    condition_limit: float = 30.0  # that is kept
     outside_tolerance: float = 0.01  # measured tip further outside the box than this is a FAULT [m]
+    tracking_tolerance: float = 0.05  # measured tip further from the commanded one than this is a FAULT [m]
+    force_warning: float = 10.0  # said among the reasons [N]
+    force_stop: float = 20.0  # filtered: stop, back off, FAULT [N]
+    force_hard: float = 40.0  # the same for a single sample [N]
+    force_filter: float = 0.05  # time constant [s]
+    back_off: float = 0.02  # along the last path [m]
     state_timeout: float = 0.05  # [s]
+    state_lost: float = 0.5  # a robot silent for longer is a FAULT [s]
     image_timeout: float = 0.2  # [s]
     action_timeout: float = 0.15  # [s]
     operator_timeout: float = 0.25  # [s]
+    overruns: int = 3  # periods of twice their length within one second; more of them hold the arm
     bad_commands_to_fault: int = 3  # consecutive non-finite or misshapen commands
 
     def source(self, source: CommandSource) -> SourceLimits:

@@ -8,6 +8,23 @@ import numpy as np
 from gmps_robot.types import FloatArray
 
 GRIPPER_BODIES = ("hand", "left_finger", "right_finger")
+SENSOR = "felt"
+_NET_FORCE = 3  # `reduce` of a contact sensor: one wrench of all contacts, in the world frame
+
+
+def add_contact_sensor(spec: mj.MjSpec) -> None:
+    """Let `spec` measure, in each physics step, what acts on the hand and what it carries (force, torque, where)."""
+    wanted = (mj.mjtConDataField.mjCONDATA_FORCE, mj.mjtConDataField.mjCONDATA_TORQUE, mj.mjtConDataField.mjCONDATA_POS)
+    sensor = spec.add_sensor(
+        name=SENSOR, type=mj.mjtSensor.mjSENS_CONTACT, objtype=mj.mjtObj.mjOBJ_XBODY, objname=GRIPPER_BODIES[0]
+    )
+    sensor.intprm[:3] = (sum(1 << int(field) for field in wanted), _NET_FORCE, 1)
+
+
+def sensed_wrench(sensor: FloatArray, tip: FloatArray) -> FloatArray:
+    """Return force [N] and torque about `tip` (n, 3) [N m], (n, 6), of the contact sensor's readings (n, 9)."""
+    force, torque, place = -sensor[:, :3], -sensor[:, 3:6], sensor[:, 6:9]
+    return np.concatenate([force, torque + np.cross(place - tip, force)], axis=1)
 
 
 def gripper_wrench(model: mj.MjModel, data: mj.MjData, tip: FloatArray) -> FloatArray:

@@ -69,8 +69,8 @@ def _add_hand(parent: mj.MjsBody, model: SawyerModel) -> mj.MjsBody:
     )
     hand.explicitinertial = True
     hand.add_geom(
-        name="hand", type=mj.mjtGeom.mjGEOM_BOX, size=(0.035, 0.05, 0.022), pos=(0, 0, 0.022), contype=ARM,
-        conaffinity=OBJECT_ON_HAND, rgba=(0.1, 0.1, 0.1, 1),
+        name="hand", type=mj.mjtGeom.mjGEOM_BOX, size=model.hand_half_size, pos=(0, 0, model.hand_half_size[2]),
+        contype=ARM, conaffinity=OBJECT_ON_HAND, rgba=(0.1, 0.1, 0.1, 1),
     )
     hand.add_site(name=TIP_SITE, pos=model.gripper.tip, size=(0.005, 0.005, 0.005))
     return hand
@@ -87,7 +87,8 @@ def _add_finger(hand: mj.MjsBody, name: str, side: int, gripper: Gripper) -> Non
         limited=True, damping=20.0, armature=0.3,
     )
     finger.add_geom(
-        name=f"{name}_pad", type=mj.mjtGeom.mjGEOM_BOX, size=(0.008, 0.006, 0.03), pos=(0, side * 0.006, -0.025),
+        name=f"{name}_pad", type=mj.mjtGeom.mjGEOM_BOX, size=gripper.pad_half_size,
+        pos=(gripper.pad_center[0], side * gripper.pad_center[1], gripper.pad_center[2]),
         contype=PAD, conaffinity=ARM, friction=(1.5, 0.1, 0.002), condim=4, rgba=(0.05, 0.05, 0.05, 1),
     )
 

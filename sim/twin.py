@@ -16,7 +16,6 @@ from gmps_robot.errors import TaskError
 from gmps_robot.families.family import Family
 from gmps_robot.tasks import Task
 from gmps_robot.types import ArmCommand, ArmState, FloatArray, ImageArray, SceneState
-from sim.contact import gripper_wrench
 from sim.randomize import Variation
 from sim.render.camera import POLICY_CAMERA, Camera
 from sim.render.choose import policy_renderer
@@ -56,7 +55,7 @@ class Twin(SimulatedArm):
             ConfigError: the variation does not fit one world.
             RenderError: a renderer asked for by name cannot run here.
         """
-        self._worlds = Worlds(family, 1)
+        self._worlds = Worlds(family, 1, feels=True)
         super().__init__(
             family, starting_at(self._worlds.start_joints, self._worlds.dt), clock or self._simulated_time,
             sleep or (lambda _: None),
@@ -168,7 +167,7 @@ class Twin(SimulatedArm):
             tip_position=worlds.tip[0] + self._variation.tip_offset[0],
             tip_quaternion=quaternion[[1, 2, 3, 0]],
             tip_velocity=pose.jacobian[0, :3] @ velocities[0],
-            wrench=gripper_wrench(self._model, self._data(), worlds.tip[0]),
+            wrench=worlds.wrench[0],
             gripper=pad_opening(worlds.fingers[0]),
         )
 

@@ -15,6 +15,7 @@ from gmps_robot.control.sawyer_model import JOINTS
 from gmps_robot.errors import ConfigError, SimulationError
 from gmps_robot.families.family import Family
 from gmps_robot.types import FloatArray
+from sim.contact import SENSOR, add_contact_sensor, sensed_wrench
 from sim.sawyer import TIP_SITE, finger_position
 from sim.scenes import OBJECT_JOINT, scene_spec
 
@@ -34,6 +35,7 @@ def start_scene(family: Family) -> tuple[mj.MjModel, FloatArray]:
     finger = finger_position(np.full(1, START_GRIPPER))[0]
     arm = [*joints, finger, finger]
     spec.add_key(name="start", qpos=[*arm, *family.start_object, 1, 0, 0, 0], ctrl=arm)
+    add_contact_sensor(spec)
     return spec.compile(), joints
 
 
@@ -46,10 +48,12 @@ class Worlds:
         tip_target: (n, 3) commanded tip position [m].
         joint_target: (n, 7) commanded joints [rad].
         steps: (n,) control steps since the world's reset.
+        wrench: (n, 6) force [N] and torque about the tip [N m] on the gripper, mean of the last control period; one
+            physics step alone would report the spikes of stick and slip. Zero in worlds that do not feel.
     """
 
-    def __init__(self, family: Family, n: int, threads: int = 1) -> None:
-        """Build the scene of `family` in `n` worlds, stepped on `threads` threads.
+    def __init__(self, family: Family, n: int, threads: int = 1, *, feels: bool = False) -> None:
+        """Build the scene of `family` in `n` worlds, stepped on `threads` threads; `feels`: keep `wrench`.
 
         Raises:
             ConfigError: `n` or `threads` is below 1, or the control period is no multiple of the physics step.
@@ -71,6 +75,8 @@ class Worlds:
         self._object = slice(address, address + 7)
         self.tip_target, self.joint_target = np.zeros((n, 3)), np.zeros((n, JOINTS))
         self.steps = np.zeros(n, dtype=np.int64)
+        self.wrench, self._feels = np.zeros((n, 6)), feels
+        self._sensor = self.batch.bind("sensordata")[:, int(self.model.sensor(SENSOR).adr[0]) :][:, :9]
 
     def bind(self, name: str) -> FloatArray:
         """Return a live (n, ...) view of an MjData field, current after each `reset` and `advance`."""
@@ -83,7 +89,7 @@ class Worlds:
         self._qpos[worlds, self._object.start : self._object.start + 2] += object_offset
         self.joint_target[worlds] = self.start_joints
         self.tip_target[worlds] = forward(self.start_joints[None]).position
-        self.steps[worlds] = 0
+        self.steps[worlds], self.wrench[worlds] = 0, 0.0
         self.batch.forward(ids=worlds, stage=_STAGE)
 
     def advance(self, tip_target: FloatArray, gripper: FloatArray) -> None:
@@ -99,7 +105,10 @@ class Worlds:
         self.joint_target[:], self.tip_target[:] = joint_target, tip_target
         self._ctrl[:, :JOINTS] = self.joint_target
         self._ctrl[:, JOINTS:] = finger_position(gripper)[:, None]
-        self.batch.step(nstep=self._substeps, stage=_STAGE)
+        if self._feels:
+            self._step_and_feel()
+        else:
+            self.batch.step(nstep=self._substeps, stage=_STAGE)
         self.steps += 1
         diverged = np.flatnonzero(~np.isfinite(self._qpos).all(axis=1))
         if len(diverged):
@@ -107,6 +116,15 @@ class Worlds:
                 f"the physics of {len(diverged)} of {self.n} worlds diverged (first: world {diverged[0]}, control step "
                 f"{self.steps[diverged[0]]}); reset these worlds", diverged.tolist(),
             )
+
+    def _step_and_feel(self) -> None:
+        """The same physics to the last bit, step by step."""
+        total = np.zeros((self.n, 6))
+        for _ in range(self._substeps):
+            self.batch.step(nstep=1, stage=int(mj.mjtStage.mjSTAGE_NONE))
+            total += sensed_wrench(self._sensor, self.tip)
+        self.wrench = total / self._substeps
+        self.batch.forward(ids=np.arange(self.n), stage=_STAGE)
 
     @property
     def time(self) -> FloatArray:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from gmps_robot.types import ArmCommand, ArmState, CommandSource, FloatArray, SafetyEnvelope
 
 SOURCES: tuple[str, ...] = get_args(CommandSource)
+MEASURED = (("tip_position", 3), ("joints", 7), ("joint_velocities", 7), ("tip_velocity", 3), ("wrench", 6))
+ROUNDING = 1e-6  # of times [s]
 ABSURD_SPEED = 1000.0  # a component beyond this is a broken sender, not a wish to be limited [m/s]
 
 
@@ -17,6 +19,9 @@ def command_problem(command: ArmCommand) -> str:
     """Return what makes `command` unusable, as `command: ...`; empty when nothing does."""
     if command.source not in SOURCES:
         return f"command: unknown source {command.source!r}, valid: {', '.join(SOURCES)}"
+    image = command.image_stamp_ns
+    if image is not None and not _whole(image):
+        return f"command: image stamp {_short(image)} must be a whole number"
     if not _whole(command.seq) or not _whole(command.stamp_ns):
         return f"command: seq {command.seq!r} and stamp {command.stamp_ns!r} must be whole numbers"
     velocity = as_numbers(command.velocity)
@@ -32,11 +37,32 @@ def command_problem(command: ArmCommand) -> str:
     return ""
 
 
+def stale(envelope: SafetyEnvelope, command: ArmCommand, now: float) -> str:
+    """Return why a well-formed `command` is not obeyed at `now` [s], by its stamps; empty when it is.
+
+    An operator's command lives longer than a policy's: it comes through a browser.
+    """
+    name, limit = "action", envelope.action_timeout
+    if command.source == "teleop":
+        name, limit = "operator", envelope.operator_timeout
+    age = now - command.stamp_ns * 1e-9
+    if not age <= limit + ROUNDING:
+        return f"{name}: {age:.3f} s old, limit {limit:.3f}"
+    if age < -envelope.state_timeout:
+        return f"{name}: stamped {-age:.3f} s ahead of the clock"
+    if command.image_stamp_ns is not None:
+        seen = now - command.image_stamp_ns * 1e-9
+        if not seen <= envelope.image_timeout + ROUNDING:
+            return f"image: {seen:.3f} s old, limit {envelope.image_timeout:.3f}"
+    return ""
+
+
 def state_problem(measured: ArmState, now: float, timeout: float) -> str:
     """Return what makes `measured` unusable at time `now` [s], as `state: ...`; empty when nothing does."""
-    tip = as_numbers(measured.tip_position)
-    if tip is None or tip.shape != (3,) or not np.isfinite(tip).all():
-        return f"state: measured tip {_short(measured.tip_position)} is not 3 finite numbers"
+    for name, size in MEASURED:
+        value = as_numbers(getattr(measured, name))
+        if value is None or value.shape != (size,) or not np.isfinite(value).all():
+            return f"state: {name.replace('_', ' ')} {_short(getattr(measured, name))} is not {size} finite numbers"
     age = now - measured.stamp_ns * 1e-9
     if not age <= timeout:
         return f"state: {age:.3f} s old, limit {timeout:.3f}"

@@ -16,12 +16,14 @@ from typing import Literal
 import numpy as np
 
 from gmps_robot.control.guard_checks import as_numbers
+from gmps_robot.control.guard_force import Force, Path, tare
+from gmps_robot.control.guard_joints import Joints
 from gmps_robot.control.kinematics import forward
 from gmps_robot.errors import ArmError, ObservationError
 from gmps_robot.types import ArmCommand, ArmState, CommandSource, FloatArray
 
 GuardMode = Literal["DISCONNECTED", "DISABLED", "IDLE", "ARMED", "MOVING", "HOLD", "FAULT", "ESTOP"]
-FaultKind = Literal["", "stop", "commands", "state", "outside", "robot", "collision"]
+FaultKind = Literal["", "stop", "commands", "state", "outside", "tracking", "force", "robot", "collision"]
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,24 @@ class GuardState:
     mode: GuardMode = "DISABLED"
     armed: bool = False  # a person has armed the arm since it last lost its fitness
     velocity: FloatArray = field(default_factory=lambda: np.zeros(3))  # (3,) commanded [m/s]
+    acceleration: FloatArray = field(default_factory=lambda: np.zeros(3))  # (3,) of the last period of motion [m/s^2]
+    joint_velocity: FloatArray = field(default_factory=lambda: np.zeros(7))  # (7,) commanded in this period [rad/s]
+    known: Joints | None = None  # what follows from `joints`, None where that has to be computed
     gripper: float = 0.0
     source: CommandSource = "policy"  # whose limits the motion obeys
     command: ArmCommand | None = None  # the request in force, until it lapses
+    last: ArmCommand | None = None  # the last request taken, also when it is no longer in force
     bad_commands: int = 0  # consecutive
     fault: FaultKind = ""
     fault_reason: str = ""
     time: float | None = None  # of the last tick [s]
     due: float = 0.0  # when the next tick is due [s]
+    overruns: tuple[float, ...] = ()  # times of late ticks within the last second [s]
+    force: Force = field(default_factory=Force)
+    path: Path = ()  # where the commanded tip came from
+    retreat: Path = ()  # what is left of the way back from a contact
+    blind: bool = False  # the measured state was not usable in this tick
+    stopping: bool = False  # the ramp to rest has begun
     resynced: bool = False  # the commanded joints were set to the measured ones in this tick
 
     @property
@@ -84,7 +96,8 @@ def arm(state: GuardState, measured: ArmState) -> GuardState:
     ]
     if lacking:
         raise ArmError(f"the arm is not armed: {', '.join(lacking)}{': ' if status.detail else ''}{status.detail}")
-    return replace(at_measured(state, measured), mode="ARMED", armed=True, bad_commands=0)
+    force = tare(state.force, measured.wrench)
+    return replace(at_measured(state, measured), mode="ARMED", armed=True, bad_commands=0, force=force, path=())
 
 
 def stop(state: GuardState, reason: str) -> GuardState:
@@ -100,14 +113,14 @@ def reset_fault(state: GuardState) -> GuardState:
     if state.mode not in ("FAULT", "ESTOP"):
         return state
     mode: GuardMode = "HOLD" if state.armed else "IDLE"
-    return replace(state, mode=mode, fault="", fault_reason="", bad_commands=0, command=None)
+    return replace(state, mode=mode, fault="", fault_reason="", bad_commands=0, command=None, retreat=())
 
 
 def latch(state: GuardState, kind: FaultKind, reason: str) -> GuardState:
     """Return `state` in FAULT. The first fault is kept, but any other ends the permission to move back inwards."""
     if state.mode == "ESTOP" or (state.mode == "FAULT" and (state.fault != "outside" or kind == "outside")):
         return state
-    return replace(state, mode="FAULT", fault=kind, fault_reason=reason, command=None)
+    return replace(state, mode="FAULT", fault=kind, fault_reason=reason, command=None, retreat=())
 
 
 def at_measured(state: GuardState, measured: ArmState) -> GuardState:
@@ -116,7 +129,8 @@ def at_measured(state: GuardState, measured: ArmState) -> GuardState:
     if joints is None or joints.shape != (7,) or not np.isfinite(joints).all():
         joints = state.joints
     return replace(
-        state, joints=joints.copy(), tip_target=_tip(joints), velocity=np.zeros(3), command=None, resynced=True
+        state, joints=joints.copy(), tip_target=_tip(joints), velocity=np.zeros(3), acceleration=np.zeros(3),
+        joint_velocity=np.zeros(7), known=None, command=None, resynced=True,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from threading import RLock
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class GuardedArm(ABC):
         """
         self.family, self._clock, self._sleep = family, clock, sleep
         self._guard = state
+        self._lock = RLock()  # a robot's control thread moves the arm while people stop and release it
         self._home_seq = 0
 
     @property
@@ -56,9 +58,10 @@ class GuardedArm(ABC):
 
     def apply(self, command: ArmCommand | None, now: float) -> AppliedCommand:
         """Pass `command` through the guard and carry out one control period."""
-        self._guard, applied = guard(self.limits, self._guard, self._measured(now), self._received(command), now)
-        self._carry_out(self._guard, now)
-        return applied
+        with self._lock:
+            self._guard, applied = guard(self.limits, self._guard, self._measured(now), self._received(command), now)
+            self._carry_out(self._guard, now)
+            return applied
 
     def home(self) -> None:
         """Bring the tip to the start: up, over, down; returns at rest there, or when the guard's state forbids it.
@@ -97,7 +100,8 @@ class GuardedArm(ABC):
             raise ArmError(f"{self._guard.mode}: {self._guard.fault_reason}; reset it before the arm is enabled")
         self._switch(enabled)
         if enabled:
-            self._guard = arm(self._guard, self.observe())
+            with self._lock:
+                self._guard = arm(self._guard, self.observe())
 
     def kill(self, reason: str) -> None:
         """Press the robot's own stop. Two acts of a person end it: `reset_fault`, then `enable(True)`."""
@@ -105,12 +109,14 @@ class GuardedArm(ABC):
 
     def stop(self, reason: str) -> None:
         """Hold and latch."""
-        self._guard = stop(self._guard, reason)
+        with self._lock:
+            self._guard = stop(self._guard, reason)
 
     def reset_fault(self) -> None:
         """Leave a latched FAULT or, with the robot's own stop released, ESTOP."""
         self._release_stop()
-        self._guard = reset_fault(self._guard)
+        with self._lock:
+            self._guard = reset_fault(self._guard)
 
     def _received(self, command: ArmCommand | None) -> ArmCommand | None:
         """The request as the guard is to see it."""

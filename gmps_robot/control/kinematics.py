@@ -12,13 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gmps_robot.control.limits import shorten
 from gmps_robot.control.sawyer_model import JOINTS, sawyer_model
 from gmps_robot.errors import ConfigError
 from gmps_robot.types import FloatArray
 
 DAMPING = 0.05
 POSITION_DAMPING_SHARE = 0.02  # the tip's position is damped less than its attitude: it must track
-POSTURE_GAIN = 0.02  # pull towards the neutral joints per step, inside the null space
+POSTURE_GAIN = 0.02  # pull towards the neutral joints per `POLICY_PERIOD`, inside the null space
+POLICY_PERIOD = 0.05  # [s]
 JOINT_MARGIN = 0.02  # commanded joints keep this far from their limits [rad]
 # Joint 6 against the table's neutral pose: the pads then stand side by side, a pusher 4.5 cm wide when half open.
 TOOL_TURN = -np.pi / 2
@@ -44,6 +46,8 @@ class Pose(NamedTuple):
     position: FloatArray  # (n, 3) [m]
     rotation: FloatArray  # (n, 3, 3) tip to base
     jacobian: FloatArray  # (n, 6, 7) tip velocity [m/s] and angular velocity [rad/s] per joint velocity
+    link_positions: FloatArray  # (7, n, 3) link frames [m]
+    link_rotations: tuple[FloatArray, ...]  # 7 of (n, 3, 3)
 
 
 def forward(joints: FloatArray) -> Pose:
@@ -52,19 +56,22 @@ def forward(joints: FloatArray) -> Pose:
     cosines, sines = np.cos(joints)[..., None], np.sin(joints)[..., None]  # (n, 7, 1)
     n = len(joints)
     origins, axes = np.empty((JOINTS, n, 3)), np.empty((JOINTS, n, 3))
+    rotations = []
     position, rotation = np.zeros((n, 3)), np.broadcast_to(np.eye(3), (n, 3, 3))
     for k in range(JOINTS):
         position = position + rotation @ chain.positions[k]
         fixed = rotation @ chain.rotations[k]
         x, y, z = fixed[:, :, 0], fixed[:, :, 1], fixed[:, :, 2]
         c, s = cosines[:, k], sines[:, k]
-        rotation = np.stack([x * c + y * s, y * c - x * s, z], axis=-1)
+        rotation = np.empty((n, 3, 3))
+        rotation[:, :, 0], rotation[:, :, 1], rotation[:, :, 2] = x * c + y * s, y * c - x * s, z
         origins[k], axes[k] = position, z
+        rotations.append(rotation)
     tip = position + rotation @ chain.tip
     jacobian = np.empty((n, 6, JOINTS))
     jacobian[:, :3] = _cross(axes, tip - origins).transpose(1, 2, 0)
     jacobian[:, 3:] = axes.transpose(1, 2, 0)
-    return Pose(tip, rotation @ chain.tip_rotation, jacobian)
+    return Pose(tip, rotation @ chain.tip_rotation, jacobian, origins, tuple(rotations))
 
 
 def ik_step(joints: FloatArray, tip_target: FloatArray) -> FloatArray:
@@ -73,20 +80,44 @@ def ik_step(joints: FloatArray, tip_target: FloatArray) -> FloatArray:
     The tool keeps the attitude of the neutral pose. One step leaves about 2 mm of a 3.5 cm jump; at 20 Hz the target
     moves 1 cm, so the residual stays below the servo's own lag.
     """
-    chain = _chain()
     pose = forward(joints)
+    return _damped_step(joints, pose, tip_target - pose.position, _turn_error(pose.rotation), POSTURE_GAIN)
+
+
+def paced_ik_step(
+    joints: FloatArray, pose: Pose, tip_target: FloatArray, period: float, speed: float, angular_speed: float
+) -> FloatArray:
+    """As `ik_step` from joints of known `pose`, for one `period` [s] at no more than `speed` [m/s] and [rad/s].
+
+    Where neither speed is reached, at the policy's period, it is `ik_step` to the last bit.
+    """
+    move = shorten(tip_target - pose.position, speed * period)
+    turn = shorten(_turn_error(pose.rotation), angular_speed * period)
+    return _damped_step(joints, pose, move, turn, POSTURE_GAIN * (period / POLICY_PERIOD))
+
+
+def _damped_step(
+    joints: FloatArray, pose: Pose, move: FloatArray, turn: FloatArray, posture_gain: float
+) -> FloatArray:
+    """One step for tip errors `move` (n, 3) [m] and `turn` (n, 3) [rad]."""
+    chain, jacobian = _chain(), pose.jacobian
     error = np.empty((len(joints), 6))
-    error[:, :3] = tip_target - pose.position
-    turn = _tool_attitude() @ pose.rotation.transpose(0, 2, 1)
-    error[:, 3] = 0.5 * (turn[:, 2, 1] - turn[:, 1, 2])
-    error[:, 4] = 0.5 * (turn[:, 0, 2] - turn[:, 2, 0])
-    error[:, 5] = 0.5 * (turn[:, 1, 0] - turn[:, 0, 1])
-    jacobian = pose.jacobian
-    posture = POSTURE_GAIN * (chain.neutral - joints)
+    error[:, :3], error[:, 3:] = move, turn
+    posture = posture_gain * (chain.neutral - joints)
     residual = error[:, :, None] - jacobian @ posture[:, :, None]
     gram = jacobian @ jacobian.transpose(0, 2, 1) + _damping_matrix()
     step = posture + (jacobian.transpose(0, 2, 1) @ np.linalg.solve(gram, residual))[:, :, 0]
     return np.clip(joints + step, chain.low + JOINT_MARGIN, chain.high - JOINT_MARGIN)
+
+
+def _turn_error(rotation: FloatArray) -> FloatArray:
+    """Rotation vector (n, 3) [rad] from tool attitudes (n, 3, 3) to the one kept, for small angles."""
+    turn = _tool_attitude() @ rotation.transpose(0, 2, 1)
+    error = np.empty((len(rotation), 3))
+    error[:, 0] = 0.5 * (turn[:, 2, 1] - turn[:, 1, 2])
+    error[:, 1] = 0.5 * (turn[:, 0, 2] - turn[:, 2, 0])
+    error[:, 2] = 0.5 * (turn[:, 1, 0] - turn[:, 0, 1])
+    return error
 
 
 def joints_at(tip: tuple[float, float, float]) -> FloatArray:
@@ -160,4 +191,6 @@ def _cross(a: FloatArray, b: FloatArray) -> FloatArray:
     """Cross product over the last axis (np.cross costs three times as much on small arrays)."""
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
     bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
-    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+    product = np.empty(a.shape)
+    product[..., 0], product[..., 1], product[..., 2] = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+    return product

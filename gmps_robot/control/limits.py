@@ -6,12 +6,14 @@ acceleration limit always ends inside the box. Nothing is clipped afterwards, so
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmps_robot.types import FloatArray, SafetyEnvelope, SourceLimits
+from gmps_robot.types import CommandSource, FloatArray, SafetyEnvelope, SourceLimits
 
 BoolArray = NDArray[np.bool_]
 _CHANGE = 1e-9  # a smaller change than this is rounding, not a limit [m/s]
@@ -48,15 +50,47 @@ def limit_velocity(
     sequence of wanted velocities that starts at rest inside. After a change to a slower source or a smaller box the
     velocity comes down as fast as the acceleration limit allows.
     """
-    slow = _shorten(wanted, min(limits.speed, envelope.speed_hard))
+    slow = shorten(wanted, min(limits.speed, envelope.speed_hard))
     low, high = _velocity_box(tip_target, limits, envelope, dt)
     goal = np.clip(slow, low, high)
     reach = envelope.acceleration * dt
     # `anchor` is the least braking the walls ask for; from a state this function made it is always within reach.
-    anchor = previous + _shorten(np.clip(previous, low, high) - previous, reach)
+    anchor = previous + shorten(np.clip(previous, low, high) - previous, reach)
     velocity = anchor + _share_within(anchor - previous, goal - anchor, reach)[:, None] * (goal - anchor)
-    flags = LimitFlags(_differ(slow, wanted), _differ(goal, slow), _differ(velocity, goal))
+    flags = LimitFlags(differ(slow, wanted), differ(goal, slow), differ(velocity, goal))
     return velocity, flags
+
+
+def ease(
+    wanted: FloatArray, previous: FloatArray, acceleration: FloatArray, limits: SourceLimits, envelope: SafetyEnvelope,
+    dt: float,
+) -> FloatArray:
+    """Return the velocity (n, 3) on the way to `wanted` (n, 3) whose acceleration keeps the envelope's jerk limit.
+
+    Acceleration grows by at most jerk dt per period and is taken back in time to end at `wanted`. Walls and stops,
+    which come after this, brake without it. Where the limit cannot bind, as at 20 Hz, `wanted` is returned.
+
+    Args:
+        wanted: tip velocity asked for [m/s].
+        previous: velocity of the last period [m/s].
+        acceleration: (n, 3) change of velocity in the last period, by `dt` [m/s^2].
+        limits: speed of the source that asks.
+        envelope: acceleration and jerk.
+        dt: control period [s].
+    """
+    if envelope.jerk * dt >= 2.0 * envelope.acceleration:
+        return wanted
+    change = shorten(wanted, min(limits.speed, envelope.speed_hard)) - previous
+    size = np.sqrt((change * change).sum(axis=1, keepdims=True))
+    reach = np.minimum(envelope.acceleration, _brakeable(size, envelope.jerk, dt))
+    goal = change / np.maximum(size, 1e-30) * reach
+    return np.asarray(previous + (acceleration + shorten(goal - acceleration, envelope.jerk * dt)) * dt)
+
+
+def shorten(vectors: FloatArray, length: float) -> FloatArray:
+    """Scale `vectors` (n, 3) down to at most `length`; shorter ones stay what they are, to the bit."""
+    norms = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
+    return np.asarray(vectors * np.minimum(1.0, length / np.maximum(norms, 1e-30)))
 
 
 def advance(tip_target: FloatArray, velocity: FloatArray, limits: SourceLimits, dt: float) -> FloatArray:
@@ -68,6 +102,31 @@ def advance(tip_target: FloatArray, velocity: FloatArray, limits: SourceLimits, 
     low, high = np.array(limits.box_low), np.array(limits.box_high)
     clipped = np.clip(moved, low, high)
     return np.where(np.abs(clipped - moved) < _CHANGE, clipped, moved)
+
+
+def differ(a: FloatArray, b: FloatArray) -> BoolArray:
+    """Return which rows of `a` and `b` (n, 3) differ by more than rounding."""
+    return np.asarray((np.abs(a - b) > _CHANGE).any(axis=1))
+
+
+@lru_cache(maxsize=64)
+def limits_of(envelope: SafetyEnvelope, source: CommandSource) -> SourceLimits:
+    """The limits of `source`, its box cut to the hard box."""
+    own = envelope.source(source)
+    low = tuple(np.maximum(own.box_low, envelope.box_low).tolist())
+    high = tuple(np.minimum(own.box_high, envelope.box_high).tolist())
+    return SourceLimits(own.speed, low, high)
+
+
+@lru_cache(maxsize=16)
+def stopping(envelope: SafetyEnvelope) -> SafetyEnvelope:
+    """The envelope of a stop: harder deceleration, but walls approached as gently as in motion.
+
+    `limit_velocity` derives the braking before a wall from both acceleration and brake zone; the wider zone keeps that
+    figure what it is in motion, so that a motion resumed in the middle of a stop still finds every wall brakeable.
+    """
+    zone = max(envelope.brake_zone, envelope.speed_hard**2 * np.sqrt(3.0) / (2.0 * envelope.acceleration))
+    return replace(envelope, acceleration=envelope.stop_deceleration, brake_zone=float(zone))
 
 
 def _velocity_box(
@@ -104,13 +163,3 @@ def _share_within(offset: FloatArray, step: FloatArray, radius: float) -> FloatA
     c = np.minimum((offset * offset).sum(axis=1) - radius * radius, 0.0)
     root = (-b + np.sqrt(np.maximum(b * b - a * c, 0.0))) / np.maximum(a, 1e-30)
     return np.asarray(np.clip(root, 0.0, 1.0))
-
-
-def _shorten(vectors: FloatArray, length: float) -> FloatArray:
-    """Scale `vectors` (n, 3) down to at most `length`."""
-    norms = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
-    return np.asarray(vectors * np.minimum(1.0, length / np.maximum(norms, 1e-30)))
-
-
-def _differ(a: FloatArray, b: FloatArray) -> BoolArray:
-    return np.asarray((np.abs(a - b) > _CHANGE).any(axis=1))

@@ -59,6 +59,8 @@ class Gripper:
     finger_offset: float  # of each finger from the middle [m]
     finger_range: tuple[float, float]  # slide of each finger, closed to open [m]
     force: float  # [N]
+    pad_half_size: Vector3  # box of each pad [m]
+    pad_center: Vector3  # of the left one from its finger's frame [m]; the right one mirrors y
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class SawyerModel:
     servo: Servo
     hand_position: Vector3  # in the last link [m]
     hand_quaternion: Quaternion
+    hand_half_size: Vector3  # box on the hand frame's z axis, standing on its origin [m]
     gripper: Gripper
 
 
@@ -89,11 +92,14 @@ def sawyer_model() -> SawyerModel:
         ),
         hand_position=tuple(hand["pos"]),
         hand_quaternion=tuple(hand["quat"]),
+        hand_half_size=tuple(hand["half_size"]),
         gripper=Gripper(
             tip=tuple(gripper["grip_site_from_hand"]),
             finger_offset=gripper["finger_offset_y"],
             finger_range=tuple(gripper["finger_range"]),
             force=gripper["max_force_n"],
+            pad_half_size=tuple(gripper["pad_half_size"]),
+            pad_center=tuple(gripper["pad_center"]),
         ),
     )
 

@@ -77,13 +77,18 @@ def test_the_gripper_feels_the_block_and_the_table() -> None:
     twin = Twin(FAMILY)
     drive(twin, (0.2, 0.0, 0.0), 14)
     assert twin.observe().wrench[0] < -0.3, "the pushed block pushes back"
-    # A rig whose table stands 30 mm above the model's is pressed on; the box of this envelope does not know.
+    # A rig whose table stands 30 mm above the model's is pressed on; this envelope does not know.
     low = SourceLimits(0.2, (0.34, -0.24, -0.03), (0.86, 0.24, 0.30))
-    pressing = Twin(replace(FAMILY, envelope=replace(FAMILY.envelope, policy=low, box_low=low.box_low)))
-    drive(pressing, (0.0, 0.0, -0.1), 20)
-    force = pressing.observe().wrench[:3]
-    assert force[2] > 20.0
-    assert force[2] < 400.0, "bounded by the joints' torque limits"
+    envelope = replace(FAMILY.envelope, policy=low, box_low=low.box_low, table_height=-0.03)
+    pressing = Twin(replace(FAMILY, envelope=envelope))
+    felt = []
+    for k in range(60):
+        drive(pressing, (0.0, 0.0, -0.1), 1, start=k)
+        felt.append(pressing.observe().wrench[2])
+    assert max(felt) > pressing.limits.force_stop
+    assert max(felt) < 100.0, "stopped before it pressed on"
+    assert pressing.guard_state.fault == "force"
+    assert felt[-1] == 0.0, "backed off"
 
 
 def test_silence_ends_in_rest_and_a_stop_latches() -> None:

@@ -34,7 +34,7 @@ def test_with_nothing_wrong_the_command_path_is_that_of_the_batch_simulator_to_t
     rng = np.random.default_rng(3)
     world, tip, velocity = World(), START[None], np.zeros((1, 3))
     for k in range(400):
-        wanted = rng.uniform(-1.0, 1.0, 3) * 0.2 + np.array([0.1 * np.sin(k / 30), 0.1 * np.cos(k / 50), 0.0])
+        wanted = rng.uniform(-1.0, 1.0, 3) * 0.2 + np.array([0.06 * np.sin(k / 30), 0.06 * np.cos(k / 50), 0.0])
         applied = world.send(wanted)
         velocity, _ = limit_velocity(wanted[None], velocity, tip, ENVELOPE.policy, ENVELOPE, PERIOD)
         tip = advance(tip, velocity, ENVELOPE.policy, PERIOD)
@@ -154,27 +154,27 @@ def test_stop_latches_through_commands_and_only_a_reset_ends_it() -> None:
 
 def test_pushed_out_of_the_box_only_a_person_moves_it_and_only_inwards() -> None:
     world = World()
-    outside = np.array([0.90, 0.0, 0.025])
+    outside = np.array([0.50, 0.28, 0.025])
     world.pushed = outside - START
     world.tick()
     assert world.state.fault == "outside"
-    assert not world.send([-0.1, 0.0, 0.0], "policy").velocity.any()
-    assert not world.send([0.1, 0.0, 0.0], "teleop").velocity.any()
+    assert not world.send([0.0, -0.1, 0.0], "policy").velocity.any()
+    assert not world.send([0.0, 0.1, 0.0], "teleop").velocity.any()
     world.pushed = outside - world.state.tip_target
-    applied = world.send([-0.1, 0.1, 0.1], "teleop")
+    applied = world.send([0.1, -0.1, 0.1], "teleop")
     assert world.state.resynced  # joint commands restart where the arm really is
-    assert np.allclose(applied.velocity, [-0.1, 0.0, 0.0])
-    assert applied.tip_target[0] == pytest.approx(0.90 - 0.1 * PERIOD, abs=1e-3)
+    assert np.allclose(applied.velocity, [0.0, -0.1, 0.0])
+    assert applied.tip_target[1] == pytest.approx(0.28 - 0.1 * PERIOD, abs=1e-3)
     world.pushed = np.zeros(3)
     for _ in range(20):
-        world.send([-0.1, 0.0, 0.0], "teleop")
-    assert world.state.tip_target[0] <= 0.86
+        world.send([0.0, -0.1, 0.0], "teleop")
+    assert world.state.tip_target[1] <= 0.24
     assert world.state.mode == "FAULT"  # still latched, until a person says so
     world.state = reset_fault(world.state)
     for _ in range(10):
-        world.send([-0.1, 0.0, 0.0], "teleop")
+        world.send([0.0, -0.1, 0.0], "teleop")
     assert world.state.mode == "MOVING"
-    assert world.state.tip_target[0] < 0.86
+    assert world.state.tip_target[1] < 0.24
 
 
 def test_a_reset_does_not_clear_a_cause_that_lasts() -> None:

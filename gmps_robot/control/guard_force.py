@@ -1,0 +1,102 @@
+"""What the arm feels: force without the tool's own weight, filtered, and the way back from what it ran into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+
+from gmps_robot.types import FloatArray, SafetyEnvelope
+
+PATH_STEP = 0.002  # between remembered points of the path [m]
+PATH_POINTS = 50
+REACHED = 0.0005  # [m]
+Path = tuple[FloatArray, ...]  # points (3,) [m], the oldest first
+
+
+@dataclass(frozen=True)
+class Force:
+    """Force at the tip, (3,) each [N]."""
+
+    sample: FloatArray = field(default_factory=lambda: np.zeros(3))
+    filtered: FloatArray = field(default_factory=lambda: np.zeros(3))
+    bias: FloatArray = field(default_factory=lambda: np.zeros(3))  # felt when the arm was armed: weight and offset
+    samples: int = 0
+
+    @property
+    def level(self) -> float:
+        """Norm of the filtered force [N]."""
+        return float(np.linalg.norm(self.filtered - self.bias))
+
+    @property
+    def peak(self) -> float:
+        """Norm of the latest sample [N]."""
+        return float(np.linalg.norm(self.sample - self.bias))
+
+
+def feel(force: Force, wrench: FloatArray, period: float, time_constant: float) -> Force:
+    """Take in one measured `wrench` (6,), a sample per `period` [s]."""
+    sample = np.array(wrench[:3], dtype=np.float64)
+    share = 1.0 if force.samples == 0 else 1.0 - np.exp(-period / time_constant)
+    filtered = force.filtered + share * (sample - force.filtered)
+    return replace(force, sample=sample, filtered=filtered, samples=force.samples + 1)
+
+
+def tare(force: Force, wrench: FloatArray) -> Force:
+    """Call what is felt now nothing: the filtered force where there is one, else `wrench` (6,)."""
+    if force.samples == 0:
+        force = feel(force, wrench, 1.0, 1.0)
+    return replace(force, bias=force.filtered)
+
+
+def force_problem(force: Force, envelope: SafetyEnvelope) -> str:
+    """Return why the arm must stop and back off, as `force: ...`; empty when it need not."""
+    if force.peak > envelope.force_hard:
+        return f"force: {force.peak:.0f} N in one sample, limit {envelope.force_hard:.0f}"
+    if force.level > envelope.force_stop:
+        return f"force: {force.level:.0f} N, limit {envelope.force_stop:.0f}"
+    return ""
+
+
+def remember(path: Path, tip: FloatArray) -> Path:
+    """Return `path` with the commanded `tip` (3,) [m], if that is a step away from its last point."""
+    if path and float(np.linalg.norm(tip - path[-1])) < PATH_STEP:
+        return path
+    return (*path, tip.copy())[-PATH_POINTS:]
+
+
+def way_back(path: Path, tip: FloatArray, distance: float) -> tuple[Path, Path]:
+    """Return the points from `tip` (3,) back along `path` for `distance` [m], the nearest first, and the path left.
+
+    The commanded path may lead further than the arm has come; that part is left out.
+    """
+    back: list[FloatArray] = []
+    while len(path) > 1 and np.linalg.norm(path[-2] - tip) <= np.linalg.norm(path[-1] - tip):
+        path = path[:-1]
+    path = path[:-1] if len(path) > 1 else path
+    here, left = tip, distance
+    while path and left > REACHED:
+        step = path[-1] - here
+        length = float(np.linalg.norm(step))
+        if length > left:
+            return (*back, here + step * (left / length)), path
+        back.append(path[-1])
+        here, left, path = path[-1], left - length, path[:-1]
+    return tuple(back), path
+
+
+def follow(points: Path, tip: FloatArray, speed: float, acceleration: float, period: float) -> tuple[FloatArray, Path]:
+    """Return the velocity (3,) [m/s] that leads `tip` (3,) on along `points`, and the points that are left."""
+    while points and float(np.linalg.norm(points[0] - tip)) < (speed * period if len(points) > 1 else REACHED):
+        points = points[1:]
+    if not points:
+        return np.zeros(3), ()
+    corners = [tip, *points]
+    left = sum(float(np.linalg.norm(b - a)) for a, b in pairwise(corners))
+    ahead = points[0] - tip
+    distance = float(np.linalg.norm(ahead))
+    braking = acceleration / 2.0
+    lag = braking * period  # as in homing: braking begins a period late
+    pace = min(speed, float(np.sqrt(lag * lag + 2.0 * braking * left)) - lag, left / period)
+    return np.asarray(ahead / distance * pace), points

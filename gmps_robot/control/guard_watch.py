@@ -1,0 +1,93 @@
+"""What the robot reports: its own state, whether that is fresh, and whether the arm is where and what it should be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gmps_robot.control.guard_checks import ROUNDING, is_outside, state_problem
+from gmps_robot.control.guard_force import feel, force_problem, way_back
+from gmps_robot.control.guard_state import FaultKind, GuardMode, GuardState, at_measured, latch
+from gmps_robot.types import ArmState, ArmStatus, SafetyEnvelope
+
+OVERSPEED = 1.2  # a moving arm this many times faster than the hard cap does not follow its command
+
+
+def mirror(state: GuardState, measured: ArmState, reasons: list[str]) -> GuardState:
+    """Follow what the robot says about itself. Whatever ends its fitness ends the arming too."""
+    status, armed = measured.status, state.armed
+    trouble = _trouble(status, armed)
+    if status.stopped and state.mode != "ESTOP":
+        reason = f"estop: {_why(status, 'the robot is stopped')}"
+        state = replace(state, mode="ESTOP", fault="robot", fault_reason=reason, retreat=())
+    elif trouble is not None:
+        state = latch(state, *trouble)
+    fit = status.connected and status.enabled and status.verified and state.mode != "ESTOP"
+    if armed and not fit:
+        state = replace(at_measured(state, measured), armed=False)
+    if state.mode in ("FAULT", "ESTOP"):
+        reasons.append(state.fault_reason)
+    elif not state.armed:
+        mode: GuardMode = "DISCONNECTED" if not status.connected else "IDLE" if status.enabled else "DISABLED"
+        reasons.extend([f"arm: {mode}, enable it first"] if state.command is not None else [])
+        state = replace(state, mode=mode)
+    return state if state.armed else replace(state, command=None)
+
+
+def watch(
+    envelope: SafetyEnvelope, state: GuardState, measured: ArmState, now: float, reasons: list[str]
+) -> GuardState:
+    """Judge the measured state of an armed arm: what is stale takes the motion away, what is wrong latches."""
+    problem = state_problem(measured, now, envelope.state_timeout + ROUNDING)
+    force = state.force if problem else feel(state.force, measured.wrench, state.period, envelope.force_filter)
+    state = replace(state, blind=bool(problem), force=force)
+    if not state.armed:
+        return state
+    if problem:
+        reasons.append(problem)
+        state = replace(state, command=None)
+        if not now - measured.stamp_ns * 1e-9 <= envelope.state_lost:
+            state = latch(state, "state", problem)
+    else:
+        state = _judge(envelope, state, measured, reasons)
+    if state.mode == "FAULT":
+        reasons.append(state.fault_reason)
+    return state
+
+
+def _judge(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, reasons: list[str]) -> GuardState:
+    force = force_problem(state.force, envelope)
+    if force and state.mode != "FAULT":
+        retreat, path = way_back(state.path, measured.tip_position, envelope.back_off)
+        return replace(latch(state, "force", force), retreat=retreat, path=path)
+    if state.force.level > envelope.force_warning:
+        reasons.append(f"force: {state.force.level:.0f} N, warning at {envelope.force_warning:.0f}")
+    if is_outside(measured.tip_position, envelope).any():
+        where = ", ".join(f"{x:.3f}" for x in measured.tip_position)
+        return latch(state, "outside", f"outside: measured tip ({where}) m has left the box")
+    if state.mode != "MOVING":
+        return state
+    speed = float(np.linalg.norm(measured.tip_velocity))
+    if speed > OVERSPEED * envelope.speed_hard:
+        return latch(state, "tracking", f"speed: the tip moves at {speed:.2f} m/s, cap {envelope.speed_hard:.2f}")
+    behind = float(np.linalg.norm(measured.tip_position - state.tip_target))
+    if behind > envelope.tracking_tolerance and not state.at_rest:
+        return latch(state, "tracking", f"tracking: the tip is {behind:.3f} m from where it was sent; what holds it?")
+    return state
+
+
+def _trouble(status: ArmStatus, armed: bool) -> tuple[FaultKind, str] | None:
+    if armed and not status.connected:
+        return "state", f"state: {_why(status, 'the link to the robot is lost')}"
+    if status.error:
+        return "robot", f"robot: {_why(status, 'it reports a fault of its own')}"
+    if armed and status.collision:
+        return "collision", f"collision: {_why(status, 'the robot has felt one')}"
+    if armed and not status.verified:
+        return "robot", f"robot: {_why(status, 'kinematics or joint limits are not those of the model')}"
+    return None
+
+
+def _why(status: ArmStatus, words: str) -> str:
+    return f"{words} ({status.detail})" if status.detail else words
