@@ -158,6 +158,17 @@ def test_who_takes_our_name_ends_us(world: Ros1) -> None:
         until(lambda: publisher.publish(truth()), "the older node still publishes")
 
 
+def test_who_took_our_name_unheard_ends_us_too(world: Ros1) -> None:
+    """The master's word did not reach us: our own question finds out, and does not take the name back."""
+    node = world.node()
+    node.advertise("/flag", BOOL)
+    node._slave.close()
+    with xmlrpc.client.ServerProxy(world.uri) as master:
+        master.registerPublisher("/ours", "/flag", BOOL, "http://127.0.0.1:9/")
+        until(lambda: node.ended, "the node lives on under a name that is not its own")
+        assert master.lookupNode("/tool", "/ours")[2] == "http://127.0.0.1:9/"
+
+
 def test_tools_are_answered(world: Ros1) -> None:
     peer, node = world.peer(), world.node()
     publisher = node.advertise("/ours", BOOL)
