@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import socket
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from gmps_robot.errors import LinkError
 from gmps_robot.sawyer import connection, messages, names
 
 JOINTS = "intera_core_msgs/JointCommand"
+TCP_REPAIR = 19  # linux/tcp.h
 KEYS = st.text("abcdef_\u00e9", min_size=1)
 VALUES = st.text("abc =\n\u00e9\u4e2d")
 
@@ -46,6 +49,24 @@ def test_no_header_breaks_anything_but_by_its_name(data: bytes) -> None:
 def test_a_frame_that_is_none_is_a_named_error(data: bytes, message: str) -> None:
     with pytest.raises(LinkError, match=message):
         connection.read_frame(io.BytesIO(data))
+
+
+def test_a_machine_that_vanished_is_noticed() -> None:
+    """Its end of the connection is gone without a word, as after a pulled plug."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours, theirs = connection.connect("127.0.0.1", listener.getsockname()[1]), listener.accept()[0]
+        try:
+            theirs.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        except OSError as error:
+            pytest.skip(f"not available: forgetting a connection needs the right to manage the network ({error})")
+        finally:
+            theirs.close()
+        with ours, ours.makefile("rb") as stream:
+            ours.settimeout(10.0)
+            begun = time.monotonic()
+            with pytest.raises(LinkError, match=r"the connection broke: .*reset"):
+                connection.read_frame(stream)
+            assert time.monotonic() - begun < 5.0
 
 
 def test_names_and_uris() -> None:
