@@ -39,7 +39,7 @@ class LabelBody(_Body):
 
 
 class ReasonBody(_Body):
-    """POST /api/stop and /api/arm/stop."""
+    """POST /api/stop, /api/arm/stop and /api/arm/kill."""
 
     reason: Annotated[str, Field(min_length=1, max_length=200)] = "a person pressed stop in the panel"
 
@@ -102,13 +102,28 @@ def _add_arm_commands(routes: APIRouter, bridge: PanelBridge) -> None:
         await to_thread.run_sync(bridge.arm_stop, body.reason, limiter=own_threads)
         return view.to_json(bridge.state())
 
+    @routes.post("/api/arm/kill")
+    async def arm_kill(body: ReasonBody) -> dict[str, Any]:
+        await to_thread.run_sync(bridge.arm_kill, body.reason, limiter=own_threads)
+        return view.to_json(bridge.state())
+
+    @routes.post("/api/arm/enable")
+    def arm_enable() -> dict[str, Any]:
+        _pause_running(bridge)  # switching motors on must never be what makes the arm move
+        bridge.arm_enable()
+        return view.to_json(bridge.state())
+
     @routes.post("/api/arm/reset_fault")
     def reset_fault() -> dict[str, Any]:
-        session = bridge.state().session
-        if session.phase in RUNNING and not session.paused:
-            bridge.pause()  # releasing the stop must never be what makes the arm move
+        _pause_running(bridge)  # nor must releasing the stop
         bridge.reset_fault()
         return view.to_json(bridge.state())
+
+
+def _pause_running(bridge: PanelBridge) -> None:
+    session = bridge.state().session
+    if session.phase in RUNNING and not session.paused:
+        bridge.pause()
 
 
 def add_error_handlers(app: FastAPI) -> None:

@@ -5,8 +5,8 @@ Contract for whoever implements `PanelBridge`:
 - `state` and `frame` return at once, never block, never raise: they hand out the latest known value.
 - Commands are called from worker threads, several at a time. Each returns when the other side has confirmed, waits a
   few seconds at most, and raises a GmpsError whose message a person can act on (it is shown as it stands).
-- `arm_stop` never waits for another command. It also pauses a running session, so that `reset_fault` alone never
-  makes the arm move; the person presses Resume.
+- `arm_stop` and `arm_kill` never wait for another command. They also pause a running session, so that `reset_fault`
+  alone never makes the arm move; the person presses Resume.
 """
 
 from __future__ import annotations
@@ -152,8 +152,24 @@ class PanelBridge(Protocol):
         """
         ...
 
+    def arm_kill(self, reason: str) -> None:
+        """Press the robot's own stop: motors off, until `reset_fault` and then `arm_enable`; pauses a running session.
+
+        Raises:
+            GmpsError: the arm did not confirm; the message says to use the robot's own emergency stop.
+        """
+        ...
+
+    def arm_enable(self) -> None:
+        """Switch the motors on, after checks of the arm; the next command moves it.
+
+        Raises:
+            SessionError: the arm refuses, as while it is stopped.
+        """
+        ...
+
     def reset_fault(self) -> None:
-        """Leave the latched FAULT. The arm holds; a paused session stays paused.
+        """Leave the latched FAULT, or an ESTOP whose cause is gone. The arm holds; a paused session stays paused.
 
         Raises:
             SessionError: the arm is not stopped.

@@ -13,7 +13,7 @@ from gmps_robot.control.session_status import ACTING, RUNNING, Phase, SessionSta
 from gmps_robot.errors import GmpsError, SessionError
 from gmps_robot.panel.bridge import Frame, GuardView, Link, Mode, PanelState, RewardSource
 from gmps_robot.panel.demo_picture import draw
-from gmps_robot.panel.view import FINISHED
+from gmps_robot.panel.view import FINISHED, OFF, STOPPED
 from gmps_robot.tasks import Split
 
 HINTS = {
@@ -135,20 +135,35 @@ class FakeBridge:
             if self._session.phase in RUNNING and not self._session.paused:
                 self._pause()
 
+    def arm_kill(self, reason: str) -> None:
+        """See `PanelBridge.arm_kill`."""
+        with self._command("arm_kill", reason):
+            self._advance()
+            self._guard = GuardView("ESTOP", reason)
+            if self._session.phase in RUNNING and not self._session.paused:
+                self._pause()
+
+    def arm_enable(self) -> None:
+        """See `PanelBridge.arm_enable`."""
+        with self._command("arm_enable"):
+            if self._guard.state != "DISABLED":
+                raise SessionError("the motors are on already, or the arm is stopped")
+            self._guard = GuardView("ARMED")
+
     def reset_fault(self) -> None:
         """See `PanelBridge.reset_fault`."""
         with self._command("reset_fault"):
-            if self._guard.state != "FAULT":
+            if self._guard.state not in STOPPED:
                 raise SessionError("the arm is not stopped")
-            self._guard = GuardView()
+            self._guard = GuardView("DISABLED" if self._guard.state == "ESTOP" else "IDLE")
 
-    def fault(self, reason: str) -> None:
-        """Let the guard stop the arm by itself, which does not pause the session."""
+    def show(self, guard: GuardView) -> None:
+        """Let the guard say something by itself, which does not pause the session."""
         with self._lock:
-            self._guard = GuardView("FAULT", reason)
+            self._guard = guard
 
     def _shown_guard(self) -> GuardView:
-        moves = self._guard.state == "IDLE" and self._session.phase in ACTING and not self._session.paused
+        moves = self._guard.state in ("IDLE", "ARMED") and self._session.phase in ACTING and not self._session.paused
         return GuardView("MOVING") if moves else self._guard
 
     def _command(self, *call: object) -> threading.RLock:
@@ -231,5 +246,5 @@ class FakeBridge:
             raise SessionError("there is no finished comparison to decide on")
 
     def _need_no_fault(self) -> None:
-        if self._guard.state == "FAULT":
-            raise SessionError("the arm is stopped; press Release stop first")
+        if self._guard.state in (*STOPPED, *OFF):
+            raise SessionError("the arm is stopped or off; release the stop and enable the motors first")

@@ -104,6 +104,7 @@ def _now() -> None:
             button("label", "Success", "S", "good", "1")
             button("label", "Fail", "F", "bad", "0")
             button("arm/reset_fault", "Release stop", look="ask release")
+            button("arm/enable", "Enable motors", look="ask enable")
         with box("div", "progress-row"):
             text("span", "progress-text", "")
             text("ol", "dots", "", 'aria-label="Episodes of this stage"')
@@ -160,5 +161,6 @@ def _bottom_bar() -> None:
             button("resume", "Resume", "R", "primary")
             button("stop", "End session")
         text("div", "guard", "", 'role="status"')
+        button("arm/kill", "KILL", look="kill")
         text("button", "stop-button", "<span>STOP</span><small>Esc</small>",
              'type="button" aria-keyshortcuts="Escape" aria-label="STOP: hold the arm and latch"')

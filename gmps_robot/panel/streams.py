@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -15,6 +16,7 @@ from gmps_robot.panel import view
 from gmps_robot.panel.bridge import Frame, PanelBridge
 from gmps_robot.panel.settings import PanelSettings
 
+LOG = logging.getLogger(__name__)
 FRAME_HEADER = struct.Struct("<QQ")  # seq, stamp [ns]; the JPEG follows
 
 
@@ -100,6 +102,6 @@ async def _run_until_closed(
             await send()
         except TimeoutError:
             await socket.close(1001, "the page confirmed no picture")
-        except WebSocketDisconnect:
-            pass  # it left while a picture was on its way
+        except WebSocketDisconnect as left:
+            LOG.debug("a page left (%s) while something was on its way to it", left.code)
         group.cancel_scope.cancel()

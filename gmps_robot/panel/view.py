@@ -75,10 +75,16 @@ def explain(state: PanelState) -> Words:
     session = state.session
     if state.guard.state in STOPPED:
         why = (state.guard.reason or "no reason given").rstrip(".")
+        if state.guard.state == "ESTOP":
+            return Words("Emergency stop", f"{why}. Make the work area safe, turn the e-stop button out if it is in, "
+                         "then press Release stop, then Enable motors.", "stop")
         return Words("Arm stopped", f"{why}. Make the work area safe, then press Release stop. "
                      "The arm holds until you resume.", "stop")
-    if state.guard.state in OFF:
-        return Words("Arm is off", state.guard.reason or "Its driver is not connected, or its motors are off.", "warn")
+    if state.guard.state == "DISABLED":
+        why = f"{state.guard.reason.rstrip('.')}. " if state.guard.reason else ""
+        return Words("Motors are off", f"{why}Take everybody out of the arm's reach, then press Enable motors.", "ask")
+    if state.guard.state == "DISCONNECTED":
+        return Words("Robot not connected", state.guard.reason or "Nothing has come from the robot.", "warn")
     lost = _link_named(state, "adaptation")
     if lost is not None and lost.silent:
         return Words("Adaptation is silent", lost.hint or "Nothing heard from the adaptation node.", "warn", lost.name)
@@ -128,10 +134,12 @@ def _acting(session: SessionStatus) -> str:
 
 
 def allowed(state: PanelState) -> frozenset[str]:
-    """Return the commands that make sense now. `arm/stop` always does."""
-    session, actions = state.session, {"arm/stop"}
+    """Return the commands that make sense now. `arm/stop` and `arm/kill` always do."""
+    session, actions = state.session, {"arm/stop", "arm/kill"}
     if state.guard.state in STOPPED:
         actions.add("arm/reset_fault")
+    if state.guard.state == "DISABLED":
+        actions.add("arm/enable")
     link = _link_named(state, "adaptation")
     if link is not None and link.silent:
         return frozenset(actions)
@@ -219,7 +227,10 @@ def guard_words(state: PanelState) -> str:
     if guard.reason:
         return f"Guard {guard.state}: {guard.reason}"
     limited = f", limited by {', '.join(guard.limits)}" if guard.limits else ""
-    words = {"IDLE": "Guard: arm at rest", "ARMED": "Guard: arm at rest", "MOVING": "Guard: arm moves"}
+    words = {
+        "DISCONNECTED": "Guard: robot not connected", "DISABLED": "Guard: motors off", "IDLE": "Guard: at rest",
+        "ARMED": "Guard: armed, at rest", "MOVING": "Guard: arm moves", "HOLD": "Guard: arm holds",
+    }
     return words.get(guard.state, f"Guard: {guard.state}") + limited
 
 

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from gmps_robot.errors import GmpsError, SessionError, TaskError
 from gmps_robot.panel.app import create_api
+from gmps_robot.panel.bridge import GuardView
 from gmps_robot.panel.demo import FakeBridge
 from gmps_robot.panel.settings import PanelSettings
 
@@ -68,7 +69,9 @@ def test_a_label_for_an_episode_that_is_over_is_refused(client: TestClient, brid
     assert client.get("/api/status").json()["before"]["successes"] == 1
 
 
-@pytest.mark.parametrize("name", ["pause", "resume", "stop", "reset_done", "accept", "roll_back", "arm/reset_fault"])
+@pytest.mark.parametrize(
+    "name", ["pause", "resume", "stop", "reset_done", "accept", "roll_back", "arm/reset_fault", "arm/enable"]
+)
 def test_a_command_out_of_turn_says_why(client: TestClient, name: str) -> None:
     answer = client.post(f"/api/{name}", json={"reason": "test"} if name == "stop" else None)
     assert answer.status_code == 409
@@ -100,9 +103,31 @@ def test_a_person_can_overrule_the_decision(client: TestClient, bridge: FakeBrid
 def test_releasing_a_stop_never_lets_a_session_run_on_by_itself(client: TestClient, bridge: FakeBridge) -> None:
     client.post("/api/start", json={})
     client.post("/api/reset_done")
-    bridge.fault("tip 12 mm outside the box")  # the guard's own fault: the session was not paused
+    bridge.show(GuardView("FAULT", "tip 12 mm outside the box"))  # the guard's own fault: the session was not paused
     state = client.post("/api/arm/reset_fault").json()
     assert (state["guard"]["state"], state["paused"], state["phase"]) == ("IDLE", True, "evaluating")
+
+
+def test_after_kill_it_takes_two_acts_until_the_arm_may_move(client: TestClient, bridge: FakeBridge) -> None:
+    client.post("/api/start", json={})
+    client.post("/api/reset_done")
+    state = client.post("/api/arm/kill", json={"reason": "smoke"}).json()
+    assert (state["guard"]["state"], state["paused"]) == ("ESTOP", True)
+    assert client.post("/api/arm/enable").status_code == 409  # the stop comes first
+    assert client.post("/api/resume").status_code == 409
+    assert client.post("/api/arm/reset_fault").json()["guard"]["state"] == "DISABLED"
+    assert client.post("/api/resume").status_code == 409
+    state = client.post("/api/arm/enable").json()
+    assert (state["guard"]["state"], state["paused"]) == ("ARMED", True)
+    assert client.post("/api/resume").json()["paused"] is False
+
+
+def test_switching_the_motors_on_never_lets_a_session_run_on_by_itself(client: TestClient, bridge: FakeBridge) -> None:
+    client.post("/api/start", json={})
+    client.post("/api/reset_done")
+    bridge.show(GuardView("DISABLED", "the motors went off"))  # by themselves: the session was not paused
+    state = client.post("/api/arm/enable").json()
+    assert (state["guard"]["state"], state["paused"]) == ("ARMED", True)
 
 
 def test_stop_does_not_queue_behind_commands_that_hang() -> None:

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from gmps_robot.errors import GmpsError, SessionError
+from gmps_robot.panel.bridge import GuardView
 from gmps_robot.panel.server import PanelServer
 
 OpenTab = Callable[..., object]
@@ -132,6 +133,44 @@ def test_stop_reaches_the_arm_once_and_only_a_person_releases_it(open_tab) -> No
         page.click(tab.button("resume"))
 
 
+def test_kill_is_an_act_of_its_own_and_two_more_make_the_arm_fit_again(open_tab) -> None:
+    tab = open_tab(mode="robot", reward="twin", episode_seconds=60.0)
+    page = tab.page
+    page.click(tab.button("start"))
+    expect(page.locator("#headline")).to_have_text("Testing the old policy")
+    page.click(tab.button("arm/kill"))
+    expect(page.locator("#headline")).to_have_text("Emergency stop")
+    assert (len(tab.calls("arm_kill")), tab.calls("arm_stop")) == (1, [])
+    expect(page.locator(tab.button("arm/enable"))).to_be_hidden()
+    page.click(tab.button("arm/reset_fault"))
+    expect(page.locator("#headline")).to_have_text("Motors are off")
+    expect(page.locator(tab.button("resume"))).to_be_disabled()
+    page.click(tab.button("arm/enable"))
+    expect(page.locator("#headline")).to_have_text("Paused")  # motors on, and still nothing moves
+    expect(page.locator(tab.button("arm/enable"))).to_be_hidden()
+    expect(page.locator(tab.button("resume"))).to_be_enabled()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (820, 1180)])
+@pytest.mark.parametrize("state", ["DISCONNECTED", "DISABLED", "HOLD", "FAULT", "ESTOP"])
+def test_whatever_the_guard_says_stop_and_kill_stay_in_reach(open_tab, state: str, width: int, height: int) -> None:
+    tab = open_tab(width, height, mode="robot")
+    tab.bridge.show(GuardView(state, "no joint state for 0.62 s; is the cable in?"))
+    page = tab.page
+    page.wait_for_function(f"document.getElementById('guard').textContent.includes('{state}')")
+    for name in ("#stop-button", tab.button("arm/kill")):
+        box = page.locator(name).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= height
+        assert box["height"] >= 44
+    stop, kill = (page.locator(name).bounding_box() for name in ("#stop-button", tab.button("arm/kill")))
+    assert stop["x"] - (kill["x"] + kill["width"]) >= 12  # a hurried hand does not take one for the other
+    expect(page.locator(tab.button("arm/kill"))).to_be_enabled()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
 def test_a_stop_that_is_not_confirmed_shouts(open_tab) -> None:
     tab = open_tab(mode="robot")
 
@@ -176,9 +215,10 @@ def test_a_silent_camera_and_a_silent_node_are_told_apart(open_tab) -> None:
     expect(page.locator("#camera-overlay")).to_be_hidden()
     expect(page.locator("#headline")).to_have_text("Adaptation is silent")
     expect(page.locator("#instruction")).to_contain_text("Last heard at")
-    for button in page.locator("[data-action]").all():
+    for button in page.locator("[data-action]:not([data-action='arm/kill'])").all():
         expect(button).to_be_disabled()
-    expect(page.locator("#stop-button")).to_be_enabled()
+    for name in ("#stop-button", tab.button("arm/kill")):
+        expect(page.locator(name)).to_be_enabled()
 
 
 def test_a_page_that_opens_before_the_camera_says_so(open_tab) -> None:

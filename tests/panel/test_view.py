@@ -12,10 +12,13 @@ from scipy.stats import binomtest
 
 from gmps_robot.control.session_status import Phase, SessionStatus, Stage
 from gmps_robot.panel import chart, view
-from gmps_robot.panel.bridge import GuardView, Link, PanelState
+from gmps_robot.panel.bridge import GuardState, GuardView, Link, PanelState
 
-COMMANDS = {"arm/stop", "arm/reset_fault", "start", "stop", "pause", "resume", "label", "reset_done", "accept",
-            "roll_back"}
+ALWAYS = {"arm/stop", "arm/kill"}
+COMMANDS = {
+    *ALWAYS, "arm/reset_fault", "arm/enable", "start", "stop", "pause", "resume", "label", "reset_done", "accept",
+    "roll_back",
+}  # fmt: skip
 
 
 def _state(guard: GuardView | None = None, links: tuple[Link, ...] = (), **session: object) -> PanelState:
@@ -29,7 +32,7 @@ def test_every_phase_has_words_and_stop_is_always_there(phase: Phase, stage: Sta
     message = view.to_json(_state(phase=phase, stage=stage, paused=paused, episode=1))
     assert message["headline"]
     assert message["instruction"]
-    assert "arm/stop" in message["allowed"]
+    assert set(message["allowed"]) >= ALWAYS
     assert set(message["allowed"]) <= COMMANDS
     assert len(message["dots"]) == (5 if phase == "idle" else 20)
     assert 0.0 <= message["progress"] <= 1.0
@@ -51,7 +54,35 @@ def test_every_phase_has_words_and_stop_is_always_there(phase: Phase, stage: Sta
     ],
 )
 def test_only_what_makes_sense_can_be_pressed(session: dict[str, object], extra: set[str]) -> None:
-    assert view.allowed(_state(**session)) == {"arm/stop"} | extra
+    assert view.allowed(_state(**session)) == ALWAYS | extra
+
+
+@pytest.mark.parametrize(
+    ("guard", "headline", "asked", "extra", "line"),
+    [
+        ("DISCONNECTED", "Robot not connected", "cable out", set(), "Guard DISCONNECTED: cable out"),
+        ("DISABLED", "Motors are off", "cable out. Take everybody", {"arm/enable"}, "Guard DISABLED: cable out"),
+        ("ESTOP", "Emergency stop", "turn the e-stop button out", {"arm/reset_fault"}, "Guard ESTOP: cable out"),
+        ("FAULT", "Arm stopped", "press Release stop", {"arm/reset_fault"}, "Guard FAULT: cable out"),
+        ("HOLD", "The arm holds", "cable out", {"pause"}, "Guard HOLD: cable out"),
+    ],
+)
+def test_each_state_of_the_guard_is_shown_with_its_reason_and_its_way_out(
+    guard: GuardState, headline: str, asked: str, extra: set[str], line: str
+) -> None:
+    state = _state(GuardView(guard, "cable out"), phase="collecting", episode=1)
+    words = view.explain(state)
+    assert (words.headline, asked in words.instruction) == (headline, True)
+    allowed = view.allowed(state)
+    assert allowed - {"pause", "stop"} == ALWAYS | (extra - {"pause"})
+    assert view.guard_words(state) == line
+
+
+@pytest.mark.parametrize("guard", get_args(GuardState))
+def test_a_guard_without_a_reason_is_told_in_words(guard: GuardState) -> None:
+    assert view.guard_words(_state(GuardView(guard))).startswith("Guard: ")
+    may_start = guard not in ("DISCONNECTED", "DISABLED", "FAULT", "ESTOP")
+    assert ("start" in view.allowed(_state(GuardView(guard), phase="idle"))) == may_start
 
 
 def test_a_stopped_arm_comes_before_everything_else() -> None:
@@ -60,7 +91,7 @@ def test_a_stopped_arm_comes_before_everything_else() -> None:
     words = view.explain(state)
     assert words.tone == "stop"
     assert "tip outside the box" in words.instruction
-    assert view.allowed(state) == {"arm/stop", "arm/reset_fault"}
+    assert view.allowed(state) == ALWAYS | {"arm/reset_fault"}
     heard = _state(GuardView("FAULT", "x"), phase="idle")
     assert "start" not in view.allowed(heard)
 
@@ -69,7 +100,7 @@ def test_a_silent_node_is_named_and_nothing_but_stop_is_offered() -> None:
     state = _state(None, (Link("adaptation", None, hint="Is the adapt node running?"),), phase="collecting")
     assert view.explain(state).instruction == "Is the adapt node running?"
     assert view.explain(state).lost_link == "adaptation"
-    assert view.allowed(state) == {"arm/stop"}
+    assert view.allowed(state) == ALWAYS
 
 
 def test_what_the_session_says_never_hides_what_to_press() -> None:

@@ -80,6 +80,7 @@ async function stopArm() {
 
 function bodyOf(action, value) {
   if (action === "label") return { value: Number(value), episode: status.episode };
+  if (action === "arm/kill") return { reason: "KILL was pressed in the panel" };
   if (action === "stop") return { reason: "a person ended the session in the panel" };
   if (action !== "start") return null;
   const number = (id) => Number($(id).value);
@@ -151,7 +152,8 @@ function render() {
   document.body.dataset.tone = s.tone;
   document.body.dataset.reward = s.reward;
   document.body.dataset.mode = s.mode;
-  document.body.classList.toggle("fault", s.guard.state === "FAULT");
+  document.body.classList.toggle("fault", s.guard.state === "FAULT" || s.guard.state === "ESTOP");
+  document.body.classList.toggle("off", s.guard.state === "DISABLED");
   document.body.classList.toggle("can-start", s.allowed.includes("start"));
   setText("mode", s.mode === "twin" ? "TWIN" : "ROBOT");
   setText("task", s.task);

@@ -18,7 +18,7 @@ from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 
 from gmps_robot.control.session_status import ENDED, SessionStatus
 from gmps_robot.errors import GmpsError, SessionError, SetupError
@@ -28,6 +28,7 @@ from gmps_robot_nodes import conversions, qos, session_status
 from gmps_robot_nodes.activation import Activation
 
 PATIENCE = 4.0  # for the answer to a command [s]
+ENABLE_PATIENCE = 12.0  # the robot takes its time over its motors, and the driver over its checks [s]
 START_PATIENCE = 30.0  # the first goal loads the checkpoint [s]
 HINTS = {
     "camera": "Is the twin or the camera node running?",
@@ -52,7 +53,10 @@ class RosBridge:
         self._action = ActionClient(node, Adapt, "adapt")
         self._label = node.create_client(AdaptLabel, "adapt/label")
         self._triggers = {name: node.create_client(Trigger, f"adapt/{name}") for name in REQUESTS}
-        self._stop, self._release = (node.create_client(Trigger, f"arm/{n}") for n in ("stop", "reset_fault"))
+        self._stop, self._kill, self._release = (
+            node.create_client(Trigger, f"arm/{name}") for name in ("stop", "kill", "reset_fault")
+        )
+        self._enable = node.create_client(SetBool, "arm/enable")
         node.create_subscription(CompressedImage, "camera/view/compressed", self._on_frame, qos.CAMERA)
         node.create_subscription(Image, "camera/image_raw", lambda _: self._hear("camera"), qos.CAMERA)
         node.create_subscription(GuardStatus, "arm/guard_status", self._on_guard, qos.STATUS)
@@ -122,9 +126,20 @@ class RosBridge:
 
     def arm_stop(self, reason: str) -> None:  # noqa: ARG002 - the service has no place for a reason
         """See `PanelBridge.arm_stop`."""
-        if not self._stop.service_is_ready():
+        self._halt(self._stop)
+
+    def arm_kill(self, reason: str) -> None:  # noqa: ARG002 - the service has no place for a reason
+        """See `PanelBridge.arm_kill`."""
+        self._halt(self._kill)
+
+    def arm_enable(self) -> None:
+        """See `PanelBridge.arm_enable`."""
+        _confirm(self._ask(self._enable, SetBool.Request(data=True), ENABLE_PATIENCE))
+
+    def _halt(self, client: Client) -> None:
+        if not client.service_is_ready():
             raise GmpsError(EMERGENCY)
-        stopped = self._stop.call_async(Trigger.Request())
+        stopped = client.call_async(Trigger.Request())
         if self._triggers["pause"].service_is_ready() and self._session.phase not in ENDED:
             self._triggers["pause"].call_async(Trigger.Request())  # nobody waits for it: the arm comes first
         _confirm(_wait(stopped, PATIENCE, EMERGENCY))
