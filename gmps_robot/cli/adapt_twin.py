@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from gmps_robot.config import content_id
 from gmps_robot.control.report import AdaptReport, PathRecorder
 from gmps_robot.control.rollout import Label, run_session
 from gmps_robot.control.session import AdaptationSession
@@ -90,6 +91,7 @@ class TwinSession:
             "reward": self._options.reward,
             "cycle_ms": {"p50": 1e3 * timing.busy_p50, "p99": 1e3 * timing.busy_p99},
             "renderers": self._renderers,
+            "envelope": content_id(self._family.envelope),
             "robot_seconds": self._resets * self._family.horizon / self._family.control_hz,
         }
         return AdaptReport(

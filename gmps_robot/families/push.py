@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gmps_robot import config
 from gmps_robot.errors import TaskError, nearest
+from gmps_robot.families.envelope import load_envelope
 from gmps_robot.families.family import REWARD_KINDS, RewardKind
 from gmps_robot.families.push_expert import push_expert
 from gmps_robot.tasks import Split, Task
@@ -23,11 +23,12 @@ CELLS = np.array([20, 40])  # cells along x and y
 SPLIT_SHARES: dict[str, float] = {"train": 0.4, "val": 0.2, "test": 0.4}
 BLOCK = 100  # goals are drawn in blocks, so that task 7 of 8 is task 7 of 100
 TRAIN_STRATA = (4, 5)  # training goals come from a jittered grid: uniform draws of 20 leave gaps
+START_TIP = (0.40, 0.0, 0.025)  # [m]
 GRIPPER = -0.5  # half open: the two pads make a pusher 4.5 cm wide
 
 
 def _envelope() -> SafetyEnvelope:
-    return config.load(SafetyEnvelope, Path(__file__).with_name("push.yaml"))
+    return load_envelope(Path(__file__).with_name("push.yaml"), {"home": START_TIP})
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class PushFamily:
     observation_center: tuple[float, ...] = (0.55, 0.0, 0.03, 0.6, 0.0, 0.02)
     observation_scale: tuple[float, ...] = (0.1, 0.1, 0.02, 0.1, 0.1, 0.02)
     success_radius: float = 0.05
-    start_tip: tuple[float, float, float] = (0.40, 0.0, 0.025)
+    start_tip: tuple[float, float, float] = START_TIP
     start_object: tuple[float, float, float] = (0.50, 0.0, 0.02)
     envelope: SafetyEnvelope = field(default_factory=_envelope)
 
