@@ -25,9 +25,12 @@ from tests.ros.conftest import Graph
 def start_stack(graph: Graph, checkpoint: str, speed: str = "max", twin: bool = True) -> None:
     if twin:
         graph.start("twin", speed=speed)
+    bring_up_adapt(graph, checkpoint, use_sim_time=speed == "max")
+
+
+def bring_up_adapt(graph: Graph, checkpoint: str, **parameters: Any) -> None:
     graph.start(
-        "adapt", checkpoint=checkpoint, out=str(graph.folder / "runs"), evaluations=1, film=False,
-        use_sim_time=speed == "max",
+        "adapt", checkpoint=checkpoint, out=str(graph.folder / "runs"), evaluations=1, film=False, **parameters
     )
     activation = Activation(graph.probe, "adapt")
     graph.until(lambda: activation.ready)
