@@ -75,6 +75,7 @@ def explain(state: PanelState) -> Words:
     session = state.session
     if state.guard.state in STOPPED:
         why = (state.guard.reason or "no reason given").rstrip(".")
+        why = why[:1].upper() + why[1:]
         if state.guard.state == "ESTOP":
             return Words("Emergency stop", f"{why}. Make the work area safe, turn the e-stop button out if it is in, "
                          "then press Release stop, then Enable motors.", "stop")

@@ -96,9 +96,16 @@ def test_old_and_future_input_is_refused_by_name(age: float) -> None:
         require_fresh("camera image", round((100.0 - age) * 1e9), 100.0, 0.2)
 
 
-@pytest.mark.parametrize("age", [0.0, 0.19, -0.1])
-def test_fresh_input_passes(age: float) -> None:
-    require_fresh("camera image", round((100.0 - age) * 1e9), 100.0, 0.2)
+@pytest.mark.parametrize(("age", "fresh"), [(0.0, True), (0.19, True), (0.21, False), (-0.1, True), (-0.21, False)])
+def test_input_is_fresh_up_to_its_limit_and_not_beyond(age: float, fresh: bool) -> None:
+    def passes() -> bool:
+        try:
+            require_fresh("arm state", round((100.0 - age) * 1e9), 100.0, 0.2)
+        except ObservationError:
+            return False
+        return True
+
+    assert passes() == fresh
 
 
 def test_a_period_must_be_positive() -> None:

@@ -17,7 +17,7 @@ from gmps_robot_nodes import qos
 
 FIT = ("IDLE", "ARMED", "MOVING", "HOLD")
 HOW_TO_ENABLE = (
-    "when nobody is in its reach, switch its motors on with "
+    "when nobody is in its reach, press Enable motors in the panel, or "
     "`ros2 service call /arm/enable std_srvs/srv/SetBool '{data: true}'`"
 )
 
