@@ -90,7 +90,7 @@ def test_a_stopped_arm_comes_before_everything_else() -> None:
     state = _state(GuardView("FAULT", "tip outside the box"), silent, phase="collecting", paused=True)
     words = view.explain(state)
     assert words.tone == "stop"
-    assert "tip outside the box" in words.instruction
+    assert words.instruction.startswith("Tip outside the box.")
     assert view.allowed(state) == ALWAYS | {"arm/reset_fault"}
     heard = _state(GuardView("FAULT", "x"), phase="idle")
     assert "start" not in view.allowed(heard)
