@@ -100,6 +100,11 @@ class Body:
         return float(STROKE * (self.data.qpos[JOINTS : JOINTS + 2].mean() - low) / (high - low))
 
     @property
+    def force(self) -> float:
+        """True force on the gripper, low-passed [N]."""
+        return float(np.linalg.norm(self._wrench[:3]))
+
+    @property
     def grip(self) -> float:
         """Force of the fingers' drives [N]."""
         return float(np.abs(self.data.actuator_force[JOINTS : JOINTS + 2]).mean())

@@ -22,6 +22,7 @@ EVENTS = 1000
 TRACE = 60.0  # how much of the tip's motion is remembered [s]
 JOINT_RATE, LOWEST_RATE, HIGHEST_RATE = 100.0, 1.0, 200.0  # of joint_states [1/s]; the real robot goes up to 800
 STATE_RATE = 100.0  # [1/s]
+PRESSED = 20.0  # a true force on the gripper above this is an event [N]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Robot:
         self.tip_shift, self.nan_state, self.collision = np.zeros(3), False, False
         self._due = {wire.DUE_JOINTS: 0.0, wire.DUE_STATE: 0.0}
         self._measured_at = now
+        self._pressed = False
+        self.commanded_at = 0.0  # when the last JointCommand came, carried out or not
 
     def handle(self, message: Mapping[str, Any], now: float) -> dict[str, Any] | None:
         """Take what came over the wire; return the answer, where one is expected."""
@@ -86,6 +89,10 @@ class Robot:
                 self.note(now, "timeout", "no joint command in time: position hold")
         opening = self.gripper.step(body.opening, body.grip, now, body.dt)
         body.step(self.limb.target, opening, now)
+        pressed = body.force > (PRESSED if not self._pressed else 0.5 * PRESSED)
+        if pressed and not self._pressed:
+            self.note(now, "pressed", f"{body.force:.0f} N on the gripper")
+        self._pressed = pressed
         self.trace.append((now, *body.tip, *body.tip_velocity))
 
     def due(self, now: float) -> int:
@@ -135,6 +142,7 @@ class Robot:
             "enabled": state.enabled, "stopped": state.stopped, "error": state.error, "button": state.button.name,
             "joints": self.body.joints.tolist(), "target": limb.target.tolist(), "tip": self.body.tip.tolist(),
             "opening": self.body.opening, "joint_rate": self.joint_rate, "gripper": dict(self.gripper.signals),
+            "commanded_at": self.commanded_at,
         }  # fmt: skip
 
     def history(self) -> list[dict[str, Any]]:
@@ -146,7 +154,7 @@ class Robot:
         return np.array(self.trace, dtype=np.float64).reshape(-1, 7)
 
     def _joint_command(self, message: Mapping[str, Any], now: float) -> None:
-        mode = int(message["mode"])
+        mode, self.commanded_at = int(message["mode"]), now
         if mode in (3, 4):
             self.note(now, "forbidden", f"{message['caller']} commanded mode {mode}")
         if not self.assembly.enabled:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gmps_robot import families
+from gmps_robot.control.timing import prefer_this_process
 from gmps_robot.errors import GmpsError, SimulationError
 from sim.emulator import parameters, wire
 from sim.emulator.children import Children
@@ -188,6 +189,7 @@ class Server:
 def main() -> None:
     """Serve as the settings (JSON in the first argument) say; tell the outcome as one line of JSON."""
     settings = json.loads(sys.argv[1])
+    prefer_this_process()  # its children inherit it: a robot's computer serves nobody else
     try:
         server = Server(settings)
     except GmpsError as error:

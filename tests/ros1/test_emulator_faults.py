@@ -236,5 +236,3 @@ def test_a_misspelt_fault_is_told(client: Client, fault: str, options: dict[str,
 def test_every_fault_is_tried_here() -> None:
     text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_emulator_*.py"))
     assert [name for name in FAULTS if f'inject("{name}"' not in text] == []
-
-

@@ -1,0 +1,88 @@
+"""Put every fault of the table into the running stack, measure, and write the table into docs/safety.md.
+
+    python -m benchmarks.faults [--repeats 10] [--only NAME ...] [--json FILE] [--no-docs]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.faults.report import Result, write_table
+from benchmarks.faults.rig import Rig
+from benchmarks.faults.rows import ROWS, Row
+from benchmarks.faults.stop import Figures, MissedError
+
+DOCS = Path(__file__).parents[2] / "docs" / "safety.md"
+
+
+def measure(rig: Rig, row: Row) -> Figures | str:
+    """Return the figures of one repetition, or what went wrong."""
+    if row.run is None:
+        return "nothing to run"
+    try:
+        figures = row.run(rig)
+        if not row.spoils:
+            row.mend(rig)
+    except MissedError as problem:
+        return str(problem)
+    return figures
+
+
+def measure_offline(row: Row, seed: int) -> Figures | str:
+    """The same without a rig."""
+    if row.offline is None:
+        return "nothing to run"
+    try:
+        return row.offline(seed)
+    except MissedError as problem:
+        return str(problem)
+
+
+def run_row(name: str, row: Row, repeats: int, rig: Rig | None) -> tuple[Result, Rig | None]:
+    """Repeat one row; a rig that is spoilt or did not do as it should is replaced."""
+    result = Result(name, row)
+    for seed in range(repeats):
+        if row.run is None:
+            result.add(measure_offline(row, seed))
+            continue
+        rig = rig or Rig(seed)
+        outcome = measure(rig, row)
+        if row.spoils or isinstance(outcome, str):
+            rig.close()
+            rig = None
+        result.add(outcome)
+    return result, rig
+
+
+def main() -> int:
+    """Return 0 when every bound is kept."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--repeats", type=int, default=10, help="of each row (default: 10)")
+    parser.add_argument("--only", nargs="+", choices=sorted(ROWS), help="these rows alone")
+    parser.add_argument("--json", type=Path, help="where the figures go")
+    parser.add_argument("--no-docs", action="store_true", help="leave docs/safety.md as it is")
+    options = parser.parse_args()
+    results, rig, start = [], None, time.monotonic()
+    for name in options.only or ROWS:
+        result, rig = run_row(name, ROWS[name], options.repeats, rig)
+        results.append(result)
+        print(result.line(), flush=True)
+    if rig is not None:
+        rig.close()
+    if options.json:
+        options.json.write_text(json.dumps([result.as_json() for result in results], indent=1) + "\n")
+    if not options.no_docs and not options.only:
+        write_table(DOCS, results)
+    broken = [result.name for result in results if not result.kept]
+    print(f"{len(results) - len(broken)} of {len(results)} rows within their bounds, {time.monotonic() - start:.0f} s")
+    if broken:
+        print(f"error: bounds missed: {', '.join(broken)}", file=sys.stderr)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

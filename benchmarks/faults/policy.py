@@ -1,0 +1,97 @@
+"""A stand-in for a policy, as a process that can be killed: sweeps the tip from side to side at full policy speed.
+
+Reads its orders line by line from standard input, one JSON object each: {"do": "sweep"}, "out", "still",
+"grip", "nan", "old_image", "replay".
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import rclpy
+from geometry_msgs.msg import PoseStamped
+from gmps_msgs.msg import ArmCommand as ArmCommandMsg
+from gmps_robot_nodes import conversions, qos
+from rclpy.node import Node
+
+from gmps_robot.types import ArmCommand
+
+PERIOD = 0.05  # [s]
+SPEED = 0.2  # [m/s]
+SIDE, HEIGHT = 0.12, 0.025  # [m]
+GRIPPER = -0.5
+
+
+class Policy(Node):
+    """Publishes on `policy/command` 20 times per second."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.order = "still"
+        self._tip, self._side, self._seq = np.array([0.4, 0.0, HEIGHT]), 1.0, 0
+        self._image_ns, self._last = 0, ArmCommandMsg()
+        self._publisher = self.create_publisher(ArmCommandMsg, "policy/command", qos.COMMAND)
+        self.create_subscription(PoseStamped, "arm/ee_pose", self._on_pose, qos.STATE)
+
+    def tick(self) -> None:
+        """Publish what the present order asks for."""
+        now_ns = self.get_clock().now().nanoseconds
+        if self.order != "old_image":
+            self._image_ns = now_ns
+        if self.order == "replay":
+            self._publisher.publish(self._last)
+            return
+        self._seq += 1
+        gripper = -GRIPPER if self.order == "grip" else GRIPPER
+        command = ArmCommand(now_ns, self._seq, "policy", self._velocity(), gripper)
+        message = conversions.command_message(command, self._image_ns)
+        if self.order == "nan":
+            message.twist.linear.x = float("nan")
+        self._last = message
+        self._publisher.publish(message)
+
+    def _velocity(self) -> np.ndarray:
+        velocities: dict[str, Callable[[], np.ndarray]] = {
+            "out": lambda: np.array([0.0, SPEED, 0.0]),
+            "still": lambda: np.zeros(3),
+            "grip": lambda: np.zeros(3),
+        }
+        return velocities.get(self.order, self._sweep)()
+
+    def _sweep(self) -> np.ndarray:
+        y, z = self._tip[1], self._tip[2]
+        if abs(y) > SIDE:
+            self._side = -np.sign(y)
+        velocity = np.array([0.0, self._side, 5.0 * np.clip(HEIGHT - z, -0.2, 0.2)])
+        return SPEED * velocity / np.linalg.norm(velocity)
+
+    def _on_pose(self, message: PoseStamped) -> None:
+        self._tip = conversions.vector(message.pose.position)
+
+
+def main() -> None:
+    """Run until standard input closes."""
+    rclpy.init()
+    node = Policy(sys.argv[1])
+
+    def obey() -> None:
+        for line in sys.stdin:
+            node.order = json.loads(line)["do"]
+        node.order = "end"
+
+    threading.Thread(target=obey, daemon=True).start()
+    due = time.monotonic()
+    while node.order != "end":
+        while (left := due - time.monotonic()) > 0:
+            rclpy.spin_once(node, timeout_sec=left)
+        node.tick()
+        due = max(due + PERIOD, time.monotonic())
+
+
+if __name__ == "__main__":
+    main()
