@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gmps_robot.control.guard import guard
+from gmps_robot.control import guard as guard_module
 from gmps_robot.control.guard_state import GuardState, arm, starting_at
 from gmps_robot.control.kinematics import forward, ik_step, joints_at
 from gmps_robot.types import AppliedCommand, ArmCommand, ArmState, SafetyEnvelope, SourceLimits
+from tests.unit.guard_mutations import loosened
 
 PERIOD = 0.05
+MUTANT = os.environ.get("GUARD_MUTANT", "")  # the limit that `scripts/guard_mutants.py` has loosened
 BOX = ((0.36, -0.22, 0.02), (0.84, 0.22, 0.035))
 HARD = ((0.34, -0.24, 0.015), (0.86, 0.24, 0.30))
 ENVELOPE = SafetyEnvelope(
@@ -47,6 +50,18 @@ def request(velocity: object, seq: int, now: float, source: str = "policy", grip
     return ArmCommand(round(now * 1e9), seq, source, velocity, gripper)  # type: ignore[arg-type]
 
 
+def in_force(envelope: SafetyEnvelope) -> SafetyEnvelope:
+    """The envelope that the guard under test is given: the one asked for, or that with one limit loosened."""
+    return loosened(envelope, MUTANT) if MUTANT else envelope
+
+
+def guard(
+    envelope: SafetyEnvelope, state: GuardState, measured: ArmState, command: ArmCommand | None, now: float
+) -> tuple[GuardState, AppliedCommand]:
+    """The guard under test."""
+    return guard_module.guard(in_force(envelope), state, measured, command, now)
+
+
 @dataclass
 class World:
     """Calls the guard once per period; `pushed` [m] displaces the measured tip from the commanded one."""
@@ -57,6 +72,11 @@ class World:
     envelope: SafetyEnvelope = ENVELOPE
     pushed: np.ndarray = field(default_factory=lambda: np.zeros(3))
 
+    @property
+    def period(self) -> float:
+        """Control period [s]."""
+        return self.state.period
+
     def send(self, velocity: object, source: str = "policy", /, **changes: object) -> AppliedCommand:
         """Send one good (or, through `changes`, bad) command at the present time and advance the clock."""
         self.seq += 1
@@ -64,10 +84,14 @@ class World:
 
     def tick(self, command: ArmCommand | None = None, measured: ArmState | None = None) -> AppliedCommand:
         """One call of the guard with `command`, then one period passes."""
-        seen = arm_state(pushed(self.state.joints, self.pushed), self.now) if measured is None else measured
+        seen = self.seen() if measured is None else measured
         self.state, applied = guard(self.envelope, self.state, seen, command, self.now)
-        self.now += PERIOD
+        self.now += self.period
         return applied
+
+    def seen(self, **changes: object) -> ArmState:
+        """What the arm measures now, with `changes`."""
+        return replace(arm_state(pushed(self.state.joints, self.pushed), self.now), **changes)  # type: ignore[arg-type]
 
     def names(self, applied: AppliedCommand) -> set[str]:
         """The short names of the reasons."""
