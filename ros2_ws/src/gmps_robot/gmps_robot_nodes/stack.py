@@ -85,7 +85,8 @@ ARGUMENTS = (
              ROBOTS),
     Argument("master_uri", "", "ROS 1 master of the arm, http://HOST:PORT; empty: that of ROS_MASTER_URI for the real "
              f"arm, {EMULATOR_URI} for the emulator."),
-    Argument("camera", "0", "Camera of the real arm: device number, video file, rtsp:// address or recorded folder."),
+    Argument("camera", "0", "Camera of the real arm: device number, video file, rtsp:// address, recorded folder, or "
+             "`topic`: what another node publishes on camera/sensor."),
     Argument("rig", "nominal", "Calibration of the real arm's camera: a shipped name, or a YAML file."),
     Argument("task", "0", "Which task of the split, by number; the first of several goals.", (), 0, 999),
     Argument("split", "test", "Where tasks come from; the policy was trained on none but `train`.",
