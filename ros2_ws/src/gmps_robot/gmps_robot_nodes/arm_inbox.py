@@ -14,6 +14,7 @@ from rclpy.node import Node
 from gmps_robot.errors import GmpsError
 from gmps_robot.types import ArmCommand
 from gmps_robot_nodes import conversions, qos
+from gmps_robot_nodes.arm_lease import LeaseDesk
 
 Stamps = tuple[int, int | None]
 TOPICS = {"policy": "policy/command", "teleop": "teleop/command"}
@@ -32,19 +33,22 @@ class ArmInbox:
     """Keeps the newest request of each source; a topic speaks for its own source alone."""
 
     def __init__(
-        self, node: Node, stamps: Callable[[ArmCommandMsg], Stamps | None], gripper: Callable[[], float],
-        arrived: Callable[[Request], None] = lambda _: None, group: CallbackGroup | None = None,
+        self, node: Node, desk: LeaseDesk, stamps: Callable[[ArmCommandMsg], Stamps | None],
+        gripper: Callable[[], float], arrived: Callable[[Request], None] = lambda _: None,
+        group: CallbackGroup | None = None,
     ) -> None:
         """Subscribe.
 
         Args:
             node: whose topics they are.
+            desk: knows whose turn it is.
             stamps: when a message was made and when the image that it answers was taken, on the driver's clock [ns];
                 None for a message that cannot be placed.
             gripper: where a hold leaves the gripper, -1 closed to 1 open.
             arrived: told of each request.
             group: of the subscriptions' callbacks.
         """
+        self.desk = desk
         self._node, self._stamps, self._gripper, self._arrived = node, stamps, gripper, arrived
         self._lock = threading.Lock()
         self._newest: dict[str, Request] = {}
@@ -53,11 +57,20 @@ class ArmInbox:
             for source, topic in TOPICS.items()
         ]
 
-    def take(self) -> Request | None:
-        """Return the newest request since the last call: an operator's before the policy's."""
+    def take(self, now: float, at_rest: bool) -> Request | None:
+        """Return the newest request since the last call, of the source whose turn it is.
+
+        Args:
+            now: the driver's clock [s].
+            at_rest: whether the guard commands no motion.
+        """
         with self._lock:
             taken, self._newest = self._newest, {}
-        return taken.get("teleop") or taken.get("policy")
+        commands = {source: request.command for source, request in taken.items()}
+        choice = self.desk.choose(commands.get("policy"), commands.get("teleop"), now, at_rest)
+        for refusal in choice.refusals:
+            self._warn(refusal)
+        return next((request for request in taken.values() if request.command is choice.command), None)
 
     def clear(self) -> None:
         """Forget what has not been taken."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gmps_msgs.srv import ArmLease
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.service import Service
@@ -13,6 +14,7 @@ from std_srvs.srv import SetBool, Trigger
 from gmps_robot.control.guarded_arm import GuardedArm
 from gmps_robot.errors import GmpsError
 from gmps_robot.types import ArmCommand
+from gmps_robot_nodes.arm_lease import LeaseDesk
 
 NO_HOMING = ("DISCONNECTED", "DISABLED", "IDLE", "FAULT", "ESTOP")
 
@@ -20,7 +22,7 @@ NO_HOMING = ("DISCONNECTED", "DISABLED", "IDLE", "FAULT", "ESTOP")
 class ArmServices:
     """Offers `arm/*` for one arm and remembers whether it is on its way home."""
 
-    def __init__(self, node: Node, arm: GuardedArm, group: CallbackGroup | None = None) -> None:
+    def __init__(self, node: Node, arm: GuardedArm, desk: LeaseDesk, group: CallbackGroup | None = None) -> None:
         """`group` runs the callbacks; those of a real arm's switches wait for the robot."""
         self.homing = False
         self._arm = arm
@@ -32,9 +34,10 @@ class ArmServices:
             node.create_service(Trigger, f"arm/{name}", _answer(act), callback_group=group)
             for name, act in acts.items()
         ]
-        self._services.append(
-            node.create_service(SetBool, "arm/enable", self._enable, callback_group=group)
-        )
+        self._services += [
+            node.create_service(SetBool, "arm/enable", self._enable, callback_group=group),
+            node.create_service(ArmLease, "arm/lease", desk.serve, callback_group=group),
+        ]
 
     def next_home(self, now: float) -> ArmCommand | None:
         """Return the next command of the way home, at `now` [s]; it ends on arrival, or where nothing may move."""

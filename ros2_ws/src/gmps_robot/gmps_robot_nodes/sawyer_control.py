@@ -76,7 +76,7 @@ class SawyerControl:
                 self._tick(time.monotonic())
 
     def _tick(self, now: float) -> None:
-        request = self._inbox.take()
+        request = self._inbox.take(now, self._arm.guard_state.at_rest)
         if self._services.homing:
             request, command = None, self._services.next_home(now)
         else:

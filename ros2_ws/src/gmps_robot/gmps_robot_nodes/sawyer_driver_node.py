@@ -22,6 +22,7 @@ from gmps_robot.sawyer.wire import Wire, connect
 from gmps_robot.types import AppliedCommand
 from gmps_robot_nodes import conversions, parameters
 from gmps_robot_nodes.arm_inbox import ArmInbox, Stamps
+from gmps_robot_nodes.arm_lease import LeaseDesk
 from gmps_robot_nodes.arm_services import ArmServices
 from gmps_robot_nodes.arm_topics import ArmTopics
 from gmps_robot_nodes.sawyer_control import SawyerControl
@@ -50,6 +51,7 @@ class SawyerDriverNode(LifecycleNode):
         self._inbox: ArmInbox | None = None
         self._offers: ArmServices | None = None
         self._control: SawyerControl | None = None
+        self._told_mode = ""  # of the guard
         self._told_ns = 0  # stamp of the last state that was published
         self.create_timer(INTRUDER_PERIOD, self._look, callback_group=self._group)
         self.create_timer(1.0, self._tell_health, callback_group=self._group)
@@ -62,10 +64,9 @@ class SawyerDriverNode(LifecycleNode):
         except GmpsError as error:
             self.get_logger().fatal(str(error))
             return TransitionCallbackReturn.FAILURE
-        self._offers = ArmServices(self, self._arm, self._group)
-        self._inbox = ArmInbox(
-            self, self._stamps, lambda: 0.0 if self._arm is None else self._arm.guard_state.gripper, group=self._group
-        )
+        desk, arm = LeaseDesk(time.monotonic), self._arm
+        self._offers = ArmServices(self, arm, desk, self._group)
+        self._inbox = ArmInbox(self, desk, self._stamps, lambda: arm.guard_state.gripper, group=self._group)
         self.get_logger().info(f"connected to the robot at {self._uri}; its motors are as they were")
         return super().on_configure(state)
 
@@ -128,9 +129,13 @@ class SawyerDriverNode(LifecycleNode):
         self._publish_guard(applied)
 
     def _publish_guard(self, applied: AppliedCommand) -> None:
-        if self._arm is not None and self._offers is not None:
-            homing = self._offers.homing
-            self._topics.publish_guard(self._arm.guard_state, applied, homing, "", self._now())
+        if self._arm is None or self._inbox is None or self._offers is None:
+            return
+        guard = self._arm.guard_state
+        if guard.mode != self._told_mode and guard.mode in ("FAULT", "ESTOP"):
+            self.get_logger().error(f"{guard.mode}: {guard.fault_reason}")
+        self._told_mode = guard.mode
+        self._topics.publish_guard(guard, applied, self._offers.homing, self._inbox.desk.holder, self._now())
 
     def _publish_applied(self, applied: AppliedCommand, answers_ns: int) -> None:
         self._topics.publish_applied(applied, answers_ns, self._now())

@@ -18,6 +18,7 @@ from gmps_robot.tasks import Task
 from gmps_robot.types import AppliedCommand
 from gmps_robot_nodes import conversions, parameters, stack
 from gmps_robot_nodes.arm_inbox import ArmInbox, Request, Stamps
+from gmps_robot_nodes.arm_lease import LeaseDesk
 from gmps_robot_nodes.arm_services import ArmServices
 from gmps_robot_nodes.arm_topics import ArmTopics
 from gmps_robot_nodes.pace import Answer, Pace
@@ -56,8 +57,9 @@ class TwinNode(Node):
         self._stamp_ns = 0  # of the present observation, ROS time
         self._times: OrderedDict[int, int] = OrderedDict()  # stamp of an observation -> the twin's time
         self._applied = AppliedCommand(0, -1, np.zeros(3), 0.0, np.zeros(3))  # of the last step
-        self._inbox = ArmInbox(self, self._stamps, lambda: self.twin.guard_state.gripper, self._note)
-        self._offers = ArmServices(self, self.twin)
+        self._desk = LeaseDesk(lambda: self._times[self._stamp_ns] * 1e-9)
+        self._inbox = ArmInbox(self, self._desk, self._stamps, lambda: self.twin.guard_state.gripper, self._note)
+        self._offers = ArmServices(self, self.twin, self._desk)
         self.create_service(SceneReset, "scene/reset", self._reset)
 
     def run(self, ending: Ending) -> None:
@@ -90,7 +92,7 @@ class TwinNode(Node):
         self._answer = Answer.NONE
         self._topics.publish(self._state, self._stamp_ns)
         guard = self.twin.guard_state
-        self._arm_topics.publish_guard(guard, self._applied, self._offers.homing, "", self._stamp_ns)
+        self._arm_topics.publish_guard(guard, self._applied, self._offers.homing, self._desk.holder, self._stamp_ns)
         self._topics.publish_slow(self._stamp_ns, self._pace)
 
     def _step(self) -> None:
@@ -99,7 +101,7 @@ class TwinNode(Node):
         if intruders and self.twin.guard_state.mode != "FAULT":
             self.twin.stop(intruders)
         answer, now = self._answer, self._times[self._stamp_ns] * 1e-9
-        request = self._inbox.take()
+        request = self._inbox.take(now, self.twin.guard_state.at_rest)
         command = None if request is None else request.command
         if self._offers.homing:
             command = self._offers.next_home(now)
