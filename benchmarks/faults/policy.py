@@ -1,7 +1,7 @@
 """A stand-in for a policy, as a process that can be killed: sweeps the tip from side to side at full policy speed.
 
-Reads its orders line by line from standard input, one JSON object each: {"do": "sweep"}, "out", "still",
-"grip", "nan", "old_image", "replay".
+Reads its orders line by line from standard input, one JSON object each: {"do": "sweep"}, "out",
+"still", "grip", "nan", "old_image", "replay", "end".
 """
 
 from __future__ import annotations
@@ -91,6 +91,8 @@ def main() -> None:
             rclpy.spin_once(node, timeout_sec=left)
         node.tick()
         due = max(due + PERIOD, time.monotonic())
+    node.destroy_node()
+    rclpy.try_shutdown()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import random
@@ -34,6 +35,8 @@ FAST = 0.16  # a tip faster than this is in the middle of a sweep [m/s]
 ASK_AGAIN = 8.0  # [s]
 QUIET = 0.15  # at rest means slower than SILENT for this long [s]
 POLICY = Path(__file__).with_name("policy.py")
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
 
 
 class Rig:
@@ -93,6 +96,11 @@ class Rig:
         if sent == signal.SIGKILL:
             self.processes.pop(name).wait()
         return time.monotonic()
+
+    def dismiss(self, name: str) -> None:
+        """Let a policy process end in good order."""
+        self.tell("end", name)
+        self.processes.pop(name).wait(20.0)
 
     def sweep(self) -> None:
         """Arm and sweep; returns in the middle of a sweep at full speed."""
@@ -195,7 +203,7 @@ class Rig:
         with (Path(self._folder.name) / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, *words], env=self.environment, stdout=log, stderr=log, start_new_session=True,
-                **options,
+                preexec_fn=_die_with_parent, **options,  # noqa: PLW1509 - nothing but a system call happens there
             )  # fmt: skip
 
     def _ask(self, client: Any, request: Any) -> Any:
@@ -220,3 +228,8 @@ class Rig:
 
     def _on_applied(self, message: AppliedCommand) -> None:
         self.applied.append((time.monotonic(), message))
+
+
+def _die_with_parent() -> None:
+    """In the child: have the kernel kill it when the witness is gone, however it went."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -14,7 +14,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from benchmarks.faults import offline
 from benchmarks.faults.rig import Rig
-from benchmarks.faults.stop import ROBOT_STOP, STOP, TOLD, Figures, MissedError
+from benchmarks.faults.stop import BLIND_STOP, ROBOT_STOP, STOP, TOLD, Figures, MissedError
 
 STOPPED = {"HOLD", "FAULT", "ESTOP"}
 PERIOD = 0.05  # of the policy [s]
@@ -115,7 +115,7 @@ def master_dies(rig: Rig) -> Figures:
     rig.sweep()
     since = rig.emulator.inject("master_killed")
     time.sleep(1.5)
-    stops = [s.state for t, s in rig.statuses if t > since and s.state in STOPPED]
+    stops = [(s.state, s.reason, *s.limits) for t, s in rig.statuses if t > since and s.state in STOPPED]
     if stops:
         raise MissedError(f"the motion did not go on: {stops}")
     rig.call(SetBool, "arm/enable", SetBool.Request(data=False))
@@ -132,7 +132,8 @@ def policy_killed(rig: Rig) -> Figures:
 
 
 def policy_returns(rig: Rig) -> None:
-    """Start a new one."""
+    """Start a new one, once the dead one is no longer taken for a second publisher."""
+    rig.until(lambda: rig.node.count_publishers("policy/command") == 0, "the dead policy stays", 60.0)
     rig.start_policy()
 
 
@@ -230,6 +231,7 @@ def tip_returns(rig: Rig) -> None:
 def contact(rig: Rig) -> Figures:
     """The table lies 30 mm higher than in the model; the way home ends in it."""
     rig.sweep()
+    rig.until(lambda: abs(rig.emulator.trace()[-1, 2]) > 0.1, "no sweep", 5.0)
     rig.tell("still")
     rig.rest_since(time.monotonic())
     rig.call(Trigger, "arm/home")
@@ -279,7 +281,7 @@ def two_publishers(rig: Rig) -> Figures:
 
 def intruder_leaves(rig: Rig) -> None:
     """End it."""
-    rig.kill("intruder")
+    rig.dismiss("intruder")
     rig.until(lambda: rig.node.count_publishers("policy/command") == 1, "the intruder stays", 30.0)
 
 
@@ -330,9 +332,9 @@ ROWS: dict[str, Row] = {
     "camera-stalls": Row("camera stalls: commands answer an old image", "HOLD",
                          {"seen": 0.2 + TOLD, "rest": 0.2 + STOP}, camera_stalls),
     "state-stale": Row("robot state stale", "HOLD; after 500 ms FAULT, nothing is sent any more",
-                       {"seen": 0.05 + TOLD, "rest": 0.05 + STOP, "fault": 0.5 + 0.05, "last command": 0.55},
+                       {"seen": 0.05 + TOLD, "rest": 0.05 + BLIND_STOP, "fault": 0.5 + 0.05, "last command": 0.55},
                        state_drops, state_returns),
-    "state-nan": Row("NaN in the robot's state", "HOLD", {"seen": 0.02 + TOLD, "rest": 0.02 + STOP}, nan_state,
+    "state-nan": Row("NaN in the robot's state", "HOLD", {"seen": 0.05 + TOLD, "rest": 0.05 + BLIND_STOP}, nan_state,
                      lambda rig: rig.emulator.inject("nan_state", active=False)),
     "action-nan": Row("NaN in an action", "refused; FAULT after the third",
                       {"seen": PERIOD + TOLD, "rest": PERIOD + STOP, "fault": 3 * PERIOD + TOLD}, not_a_number),
