@@ -1,4 +1,4 @@
-"""The driver of the arm and the emulated robot in one process, in virtual time: no network, no jitter, the same numbers."""
+"""The driver of the arm and the emulated robot in one process, in virtual time: no network and no jitter."""
 
 from __future__ import annotations
 

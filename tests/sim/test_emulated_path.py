@@ -1,6 +1,8 @@
-"""What a policy does on the twin it does on the arm behind its wire: the same actions take the block along the same path."""
+"""What a policy does on the twin it does behind the arm's wire: the same actions take the block along the same path."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -55,7 +57,7 @@ def behind_the_wire(actions: FloatArray, noise: float) -> FloatArray:
 
 def gap(path: FloatArray, other: FloatArray) -> float:
     """How far points of `path` lie from the line of `other`, at most [m]."""
-    dense = np.concatenate([np.linspace(a, b, 20) for a, b in zip(other[:-1], other[1:], strict=True)])
+    dense = np.concatenate([np.linspace(a, b, 20) for a, b in pairwise(other)])
     return float(max(np.linalg.norm(dense - point, axis=1).min() for point in path))
 
 
