@@ -63,7 +63,7 @@ def main(chosen: Sequence[str]) -> int:
 def mutated(world: Any, mutant: str) -> Iterator[None]:
     """The guard with one limit loosened, and as it was afterwards."""
     module, name, factor = CONSTANTS.get(mutant, ("", "", 1.0))
-    before = getattr(importlib.import_module(module), name) if module else ""
+    before: float = getattr(importlib.import_module(module), name) if module else 0.0
     if module:
         setattr(importlib.import_module(module), name, before * factor)
     else:

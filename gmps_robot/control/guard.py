@@ -39,6 +39,7 @@ from gmps_robot.types import AppliedCommand, ArmCommand, ArmState, FloatArray, S
 RESYNC_DISTANCE = 0.01  # an arm at rest this far from its command was moved by something else [m]
 UNREACHED = 0.01  # commanded joints this far from the commanded tip cannot reach it [m]
 STUCK = 0.002  # a way back on which the limits leave no more than this is given up [m/s]
+COAST = 0.033  # what a servo runs on before it stands, as time at its speed [s]
 CAUTION = (0.75, 0.5, 0.25, 0.0)  # shares between the wanted step and braking that are tried near a limit
 
 
@@ -169,10 +170,24 @@ def _stop(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, reaso
         mode = "ARMED" if mode == "HOLD" and not reasons else mode
         return replace(state, mode=mode, joint_velocity=np.zeros(7), acceleration=np.zeros(3))
     if not state.stopping and not state.blind:
-        # The arm lags behind its command by its servos; what is still to come of that is motion nobody wants now.
-        speed = float(np.linalg.norm(measured.tip_velocity))
-        state = replace(at_measured(state, measured), velocity=shorten(state.velocity[None], speed)[0])
+        state = _stopping_here(envelope, state, measured)
     return replace(_brake(envelope, state), mode=mode, stopping=True)
+
+
+def _stopping_here(envelope: SafetyEnvelope, state: GuardState, measured: ArmState) -> GuardState:
+    """Begin the ramp to rest from where the arm is.
+
+    It lags behind its command by its servos; what is still to come of that is motion nobody wants now. The ramp ends
+    `COAST` ahead of the arm: told to stop any shorter, a position servo swings back.
+    """
+    speed = float(np.linalg.norm(measured.tip_velocity))
+    velocity = shorten(state.velocity[None], speed)[0]
+    drop = envelope.stop_deceleration * state.period
+    periods = int(np.linalg.norm(velocity) / drop)
+    ramp = state.period * (periods * float(np.linalg.norm(velocity)) - drop * periods * (periods + 1) / 2.0)
+    coast = max(0.0, COAST - ramp / max(speed, 1e-9))
+    ahead = measured.joints + coast * measured.joint_velocities
+    return replace(at_measured(state, replace(measured, joints=ahead)), velocity=velocity)
 
 
 def _brake(envelope: SafetyEnvelope, state: GuardState) -> GuardState:
@@ -204,9 +219,9 @@ def _tip_velocity(
     previous, asked = state.velocity[None], wanted[None]
     eased = ease(asked, previous, state.acceleration[None], limits, envelope, state.period)
     velocity, flags = limit_velocity(eased, previous, state.tip_target[None], limits, envelope, state.period)
-    too_fast = differ(shorten(asked, min(limits.speed, envelope.speed_hard)), asked)
-    changing = flags.acceleration | (differ(eased, asked) & ~too_fast)
-    return velocity[0], LimitFlags(too_fast, flags.box, changing)
+    slow = shorten(asked, min(limits.speed, envelope.speed_hard))
+    changing = flags.acceleration | (differ(eased, asked) & differ(eased, slow))
+    return velocity[0], LimitFlags(differ(slow, asked), flags.box, changing)
 
 
 def _braking(envelope: SafetyEnvelope, state: GuardState, limits: SourceLimits) -> FloatArray:

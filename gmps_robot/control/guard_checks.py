@@ -46,7 +46,7 @@ def stale(envelope: SafetyEnvelope, command: ArmCommand, now: float) -> str:
     if command.source == "teleop":
         name, limit = "operator", envelope.operator_timeout
     age = now - command.stamp_ns * 1e-9
-    if not age <= limit + ROUNDING:
+    if not age < limit - ROUNDING:
         return f"{name}: {age:.3f} s old, limit {limit:.3f}"
     if age < -envelope.state_timeout:
         return f"{name}: stamped {-age:.3f} s ahead of the clock"
@@ -59,15 +59,23 @@ def stale(envelope: SafetyEnvelope, command: ArmCommand, now: float) -> str:
 
 def state_problem(measured: ArmState, now: float, timeout: float) -> str:
     """Return what makes `measured` unusable at time `now` [s], as `state: ...`; empty when nothing does."""
-    for name, size in MEASURED:
-        value = as_numbers(getattr(measured, name))
-        if value is None or value.shape != (size,) or not np.isfinite(value).all():
-            return f"state: {name.replace('_', ' ')} {_short(getattr(measured, name))} is not {size} finite numbers"
+    problem = numbers_problem(measured)
+    if problem:
+        return problem
     age = now - measured.stamp_ns * 1e-9
     if not age <= timeout:
         return f"state: {age:.3f} s old, limit {timeout:.3f}"
     if age < -timeout:
         return f"state: stamped {-age:.3f} s ahead of the clock"
+    return ""
+
+
+def numbers_problem(measured: ArmState) -> str:
+    """Return which numbers of `measured` are none, as `state: ...`; empty when all are, however old."""
+    for name, size in MEASURED:
+        value = as_numbers(getattr(measured, name))
+        if value is None or value.shape != (size,) or not np.isfinite(value).all():
+            return f"state: {name.replace('_', ' ')} {_short(getattr(measured, name))} is not {size} finite numbers"
     return ""
 
 
