@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
+import re
 import signal
 import subprocess
 import threading
@@ -12,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
-_SHARED_MEMORY = Path("/dev/shm")  # where Fast DDS keeps its segments
+SHARED_MEMORY = Path("/dev/shm")  # where Fast DDS keeps its segments
+_SEGMENT = re.compile(r"fastrtps_[0-9a-f]{16}")
 _LIBC = ctypes.CDLL(None)
 
 
@@ -79,34 +82,29 @@ class Processes:
                 self._on_line(name, line.rstrip())
 
 
-def sweep_shared_memory(older_than: float = 5.0) -> int:
-    """Remove Fast DDS segments that no process maps and that are `older_than` [s]; return how many.
+def sweep_shared_memory(folder: Path = SHARED_MEMORY) -> int:
+    """Remove the Fast DDS segments of processes that are gone, 16 MiB each; return how many.
 
-    A killed process leaves its segment behind, 16 MiB each.
+    The owner of segment X holds a lock on the file X_el for as long as it lives, in whatever container. Everything else
+    in the folder (ports, semaphores, locks) belongs to all processes of the machine: without it they fall silent.
     """
-    mapped = _mapped()
-    limit = time.time() - older_than
     removed = 0
-    for path in _SHARED_MEMORY.glob("*fastrtps_*"):
-        try:
-            if path.name not in mapped and path.stat().st_mtime < limit:
-                path.unlink()
-                removed += 1
-        except (FileNotFoundError, PermissionError):
-            continue  # gone by itself, or another user's
+    for lock in folder.glob("fastrtps_*_el"):
+        segment = lock.with_name(lock.name.removesuffix("_el"))
+        if _SEGMENT.fullmatch(segment.name) and _is_abandoned(lock):
+            segment.unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
+            removed += 1
     return removed
 
 
-def _mapped() -> set[str]:
-    """Names of the Fast DDS segments that some process has in its memory."""
-    names: set[str] = set()
-    for maps in Path("/proc").glob("[0-9]*/maps"):
-        try:
-            text = maps.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue  # ended meanwhile, or another user's
-        names.update(line.rpartition("/")[2] for line in text.splitlines() if "fastrtps_" in line)
-    return names
+def _is_abandoned(lock: Path) -> bool:
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False  # held, gone by itself, or another user's
+    return True
 
 
 def _die_with_parent() -> None:
