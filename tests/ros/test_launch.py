@@ -120,8 +120,8 @@ def test_who_judges_and_where_the_master_is_follow_from_the_robot() -> None:
     assert sawyer["conductor"]["reward"] == "human"
     assert sawyer["sawyer_driver"]["master_uri"] == "http://arm.local:11311"
     assert parameters(lab, **SAWYER, panel="false")["sawyer_driver"]["master_uri"] == SAWYER["master_uri"]
-    emulator = parameters(lab, robot="emulator")  # never the lab's own robot
-    assert emulator["emulator"]["master_uri"] == emulator["sawyer_driver"]["master_uri"] == stack.EMULATOR_URI
+    emulator = parameters({**lab, "ROS_DOMAIN_ID": "7"}, robot="emulator")  # never the lab's own robot
+    assert emulator["emulator"]["master_uri"] == emulator["sawyer_driver"]["master_uri"] == "http://127.0.0.1:11418"
 
 
 def test_every_executable_of_the_launch_file_is_installed_and_hands_over() -> None:

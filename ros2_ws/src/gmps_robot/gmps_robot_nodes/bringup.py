@@ -49,11 +49,11 @@ def run(words: Sequence[str], environment: Mapping[str, str]) -> int:
     Raises:
         ConfigError: an argument is unknown or wrong.
     """
+    surroundings = domain.environment(environment, domain.is_free, os.getpid())
     try:
-        starts = stack.resolve(stack.parse(words), environment)
+        starts = stack.resolve(stack.parse(words), surroundings)
     except stack.ArgumentError as error:
         raise ConfigError(str(error)) from error
-    surroundings = domain.environment(environment, domain.is_free, os.getpid())
     surroundings.setdefault("RCUTILS_CONSOLE_OUTPUT_FORMAT", LINE_FORMAT)
     LOG.info("starting %s; ROS_DOMAIN_ID=%s", ", ".join(s.node.name for s in starts), surroundings["ROS_DOMAIN_ID"])
     processes = Processes(_say)

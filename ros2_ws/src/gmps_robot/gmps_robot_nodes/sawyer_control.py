@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gmps_robot.control.timing import CycleTimer, Pacer
+from gmps_robot.errors import GmpsError
 from gmps_robot.sawyer.driver import SawyerArm
 from gmps_robot.types import AppliedCommand
 from gmps_robot_nodes.arm_inbox import ArmInbox, Request
@@ -49,6 +50,7 @@ class SawyerControl:
     ) -> None:
         self.timer = CycleTimer(arm.period, time.monotonic)
         self.applied = SILENCE
+        self.failure = ""  # what ended the thread; without commands the robot holds by its own time-out
         self._arm, self._inbox, self._services = arm, inbox, services
         self._period, self._answered = period, answered
         self._tally: Tally | None = None
@@ -58,11 +60,6 @@ class SawyerControl:
         gc.freeze()  # what lives as long as the process need not be looked through in a control period
         self._thread.start()
 
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
-
     def end(self) -> None:
         """End the thread; the arm is then nobody's."""
         self._ending.set()
@@ -70,10 +67,13 @@ class SawyerControl:
 
     def _run(self) -> None:
         pacer = Pacer(self._arm.period, time.monotonic, time.sleep)
-        while not self._ending.is_set():
-            pacer.wait()
-            with self.timer.cycle():
-                self._tick(time.monotonic())
+        try:
+            while not self._ending.is_set():
+                pacer.wait()
+                with self.timer.cycle():
+                    self._tick(time.monotonic())
+        except GmpsError as error:
+            self.failure = str(error)
 
     def _tick(self, now: float) -> None:
         request = self._inbox.take(now, self._arm.guard_state.at_rest)

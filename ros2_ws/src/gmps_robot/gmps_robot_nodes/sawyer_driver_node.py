@@ -36,8 +36,10 @@ THREADS = 4  # a switch that waits for the robot must not keep a stop waiting
 class SawyerDriverNode(LifecycleNode):
     """Callbacks only swap requests; the control thread alone talks to the guard."""
 
-    def __init__(self) -> None:
+    def __init__(self, ending: Ending) -> None:
+        """`ending` is requested when the control thread has failed."""
         super().__init__("sawyer_driver")
+        self.failed, self._ending = False, ending
         self._family = families.family(parameters.declare(self, "family", "push", "Task family: the limits."))
         self._uri = parameters.declare(self, "master_uri", "http://127.0.0.1:11311", "ROS 1 master of the robot.")
         self._patience = parameters.declare(
@@ -150,15 +152,16 @@ class SawyerDriverNode(LifecycleNode):
     def _tell_health(self) -> None:
         if self._control is not None and self._arm is not None and self._wire is not None:
             self._health.publish(self._control, self._arm, self._wire)
-            if not self._control.alive:
-                self.get_logger().fatal("the control thread has ended; the robot holds by its own time-out")
+            if self._control.failure and not self._ending.requested:
+                self.get_logger().fatal(f"{self._control.failure}; the robot holds by its own time-out")
+                self.failed = self._ending.requested = True
 
     def _now(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
 
 def _work(ending: Ending) -> int:
-    node = SawyerDriverNode()
+    node = SawyerDriverNode(ending)
     if not prefer_this_process():
         node.get_logger().info("runs at normal priority; root or CAP_SYS_NICE would let it keep time on a busy machine")
     executor = MultiThreadedExecutor(THREADS)
@@ -169,7 +172,7 @@ def _work(ending: Ending) -> int:
         executor.shutdown()
         node.leave()
         node.destroy_node()
-    return 0
+    return 1 if node.failed else 0
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ Value = str | int | bool
 
 ROBOTS = ("twin", "sawyer", "emulator")
 SPEEDS = ("realtime", "max")
-EMULATOR_URI = "http://127.0.0.1:11411"  # not 11311: a ROS 1 master of the lab's own may be there
+EMULATOR_PORT = 11411  # plus the ROS domain: stacks that do not meet in ROS 2 do not meet in ROS 1 either
 
 class ArgumentError(ValueError):
     """A launch argument is unknown or wrong; the message names it, its value and the valid choices."""
@@ -84,7 +84,7 @@ ARGUMENTS = (
     Argument("robot", "twin", "Which arm: the simulated twin, the real one, or a twin behind the real one's wire.",
              ROBOTS),
     Argument("master_uri", "", "ROS 1 master of the arm, http://HOST:PORT; empty: that of ROS_MASTER_URI for the real "
-             f"arm, {EMULATOR_URI} for the emulator."),
+             f"arm; for the emulator port {EMULATOR_PORT} plus ROS_DOMAIN_ID of this machine."),
     Argument("camera", "0", "Camera of the real arm: device number, video file, rtsp:// address, recorded folder, or "
              "`topic`: what another node publishes on camera/sensor."),
     Argument("rig", "nominal", "Calibration of the real arm's camera: a shipped name, or a YAML file."),
@@ -164,7 +164,7 @@ def check_names(words: Iterable[str]) -> None:
 def resolve(values: Mapping[str, str], environment: Mapping[str, str]) -> tuple[NodeStart, ...]:
     """Return the nodes that run for `values` (as from `parse`), each with its parameters.
 
-    `environment` is asked for ROS_MASTER_URI.
+    `environment` is asked for ROS_MASTER_URI and ROS_DOMAIN_ID.
 
     Raises:
         ArgumentError: a value is not valid, or asks for what this version does not have.
@@ -198,7 +198,8 @@ def _master_uri(given: str, robot: str, environment: Mapping[str, str]) -> str:
     """The address of the ROS 1 master; empty for the twin, which has none."""
     if robot == "twin":
         return ""
-    uri = given or (EMULATOR_URI if robot == "emulator" else environment.get("ROS_MASTER_URI", ""))
+    emulated = f"http://127.0.0.1:{EMULATOR_PORT + int(environment.get('ROS_DOMAIN_ID') or 0)}"
+    uri = given or (emulated if robot == "emulator" else environment.get("ROS_MASTER_URI", ""))
     name = "master_uri" if given or robot == "emulator" else "ROS_MASTER_URI"
     form = "expected http://HOST:PORT, as in http://021607CP00067.local:11311"
     if not uri:
