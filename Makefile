@@ -1,10 +1,10 @@
-# make setup | adapt | test | lint | bench | faults | results | clean.  Stamp files make a second run a no-op.
+# make setup | adapt | test | lint | bench | faults | guard | results | clean.  Stamp files make a second run a no-op.
 # Settings: PYTHON=python3.12   TORCH=auto|cpu|cuda   SUDO=1 (let it call apt-get)   ARGS="task:=7 episodes:=10"
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test adapt test lint pytest bench faults results constraints clean
+.PHONY: help setup setup-test adapt test lint pytest bench faults guard mutants results constraints clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -23,6 +23,8 @@ help:
 	@echo 'make test        set everything up, then lint and all tests'
 	@echo 'make lint        ruff, mypy --strict, import contracts'
 	@echo 'make bench       the speed figures of docs/results.md'
+	@echo 'make guard       100 000 adversarial steps against the limits'
+	@echo 'make mutants     each limit loosened in turn: which test notices it'
 	@echo 'make faults      every fault of docs/safety.md, injected and measured'
 	@echo 'make results     the learning figures of docs/results.md (hours)'
 	@echo 'make constraints write the installed versions to constraints.txt'
@@ -103,6 +105,13 @@ results: setup
 	$(VENV)/bin/gmps meta-train push-vision-imitation --seed 0 --out runs/push-vision-imitation-s0
 	$(VENV)/bin/gmps evaluate runs/push-vision-imitation-s0 --updates 2 --head-step 0.01 \
 	    --json runs/results/push-vision-imitation-s0-binary.json
+
+# Twin steps come on top: a sixth of this number at each of two rates.
+guard: setup-test
+	GUARD_STEPS=100000 $(VENV)/bin/pytest --timeout 3000 tests/unit/test_guard_properties.py tests/sim/test_guard_on_twin.py
+
+mutants: setup-test
+	$(PY) scripts/guard_mutants.py $(ARGS)
 
 # Every fault of docs/safety.md into the running stack, measured; needs a machine that does little else (half an hour).
 faults: setup-test
