@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 Figures = dict[str, float]
-STOP = 0.25  # from the reaction to a tip slower than 5 mm/s: the ramp from 0.2 m/s, and the lag of the servos [s]
-ROBOT_STOP = 0.3  # the same where the robot itself holds where it is, and springs back [s]
-BLIND_STOP = 0.3  # the same without knowing where the arm is: the ramp begins ahead of it, where it was sent [s]
+STOP = 0.3  # from the reaction to a tip slower than 5 mm/s: the ramp from 0.2 m/s, and the servos' lag of 0.1 s [s]
 TOLD = 0.02  # from the reaction to its report in ROS, which is what can be seen of it here [s]
 
 
