@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from gmps_robot.control.guard_checks import as_numbers
+from gmps_robot.control.guard_checks import as_numbers, numbers_problem
 from gmps_robot.control.guard_force import Force, Path, tare
 from gmps_robot.control.guard_joints import Joints
 from gmps_robot.control.kinematics import forward
@@ -91,6 +91,7 @@ def arm(state: GuardState, measured: ArmState) -> GuardState:
             ("the robot reports a fault", status.error),
             ("motors are off", not status.enabled),
             ("kinematics or joint limits do not agree with the model", not status.verified),
+            (numbers_problem(measured), bool(numbers_problem(measured))),
         )
         if missing
     ]
@@ -101,8 +102,11 @@ def arm(state: GuardState, measured: ArmState) -> GuardState:
 
 
 def stop(state: GuardState, reason: str) -> GuardState:
-    """Latch FAULT: the next ticks bring the arm to rest and keep it there. The first reason is the one kept."""
-    return latch(state, "stop", f"stop: {reason}")
+    """Latch FAULT: the next ticks bring the arm to rest and keep it there. The first reason is the one kept.
+
+    What a person stops does not move any more: also the way back from a contact ends here.
+    """
+    return replace(latch(state, "stop", f"stop: {reason}"), retreat=())
 
 
 def reset_fault(state: GuardState) -> GuardState:

@@ -94,8 +94,11 @@ class GuardedArm(ABC):
         """Switch the motors on and arm, or switch them off.
 
         Raises:
-            ArmError: the robot refuses, or a FAULT or stop has not been reset.
+            ArmError: the robot refuses, a FAULT or stop has not been reset, or the arm is in motion: what it is armed
+                with, as the force that counts as none, is measured at rest.
         """
+        if enabled and not self._guard.at_rest:
+            raise ArmError("the arm is in motion: it is enabled already; let it come to rest to enable it anew")
         if enabled and self._guard.mode in ("FAULT", "ESTOP"):
             raise ArmError(f"{self._guard.mode}: {self._guard.fault_reason}; reset it before the arm is enabled")
         self._switch(enabled)
@@ -104,7 +107,12 @@ class GuardedArm(ABC):
                 self._guard = arm(self._guard, self.observe())
 
     def kill(self, reason: str) -> None:
-        """Press the robot's own stop. Two acts of a person end it: `reset_fault`, then `enable(True)`."""
+        """Hold, latch and press the robot's own stop. Two acts of a person end it: `reset_fault`, then `enable(True)`.
+
+        Raises:
+            ArmError: the robot does not confirm its stop; the arm is held by its driver alone.
+        """
+        self.stop(reason)  # a robot that cannot be reached must not go on meanwhile
         self._press_stop(reason)
 
     def stop(self, reason: str) -> None:

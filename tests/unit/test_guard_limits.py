@@ -9,9 +9,10 @@ import pytest
 
 from gmps_robot.control.body import body, body_points
 from gmps_robot.control.guard_joints import Joints, forbidden, joints_now, margin_names, slow_down
-from gmps_robot.control.guard_state import arm
+from gmps_robot.control.guard_state import arm, stop
 from gmps_robot.control.kinematics import forward, joint_limits, joints_at, neutral_joints
 from gmps_robot.control.sawyer_model import sawyer_model
+from gmps_robot.errors import ArmError
 from gmps_robot.types import SafetyEnvelope, SourceLimits
 from tests.unit.guard_world import BOX, ENVELOPE, HARD, START, START_JOINTS, World, armed_at, in_force
 
@@ -309,13 +310,22 @@ def test_ten_newton_are_said(newton: float, warned: bool) -> None:
 
 
 def test_the_weight_of_the_tool_is_no_contact() -> None:
-    world = World()
+    world = World(replace(armed_at(START_JOINTS, FAST), mode="IDLE", armed=False))
     weight = np.array([0.0, 0.0, -30.0, 0.0, 0.0, 0.0])
+    for _ in range(50):  # the wrench is felt before the arm is armed
+        world.tick(None, world.seen(wrench=weight))
     world.state = arm(world.state, world.seen(wrench=weight))
-    world.state = replace(world.state, force=replace(world.state.force, filtered=weight[:3], bias=weight[:3]))
-    for _ in range(20):
+    for _ in range(50):
         world.tick(None, world.seen(wrench=weight))
     assert world.state.mode == "ARMED"
+    assert world.state.force.level == pytest.approx(0.0, abs=0.1)
+    assert press(world, 41.0 - 30.0, 1) == 1
+
+
+def test_an_arm_whose_force_is_not_known_is_not_armed() -> None:
+    world = World(replace(armed_at(START_JOINTS, FAST), mode="IDLE", armed=False))
+    with pytest.raises(ArmError, match="wrench"):
+        arm(world.state, world.seen(wrench=np.full(6, np.nan)))
 
 
 @pytest.mark.parametrize("period", [0.05, FAST])
@@ -329,6 +339,20 @@ def test_after_a_contact_the_arm_goes_back_twenty_millimetres_and_stays(period: 
     assert contact[1] - world.state.tip_target[1] == pytest.approx(0.020, abs=3e-3)
     assert world.state.at_rest
     assert world.state.mode == "FAULT"
+
+
+def test_a_stop_of_a_person_ends_the_way_back() -> None:
+    world = World(armed_at(START_JOINTS, FAST))
+    sideways(world, speed=0.1, steps=80)
+    assert press(world, 41.0, 1) == 1
+    while not (world.state.source == "reset" and not world.state.at_rest):
+        world.tick()
+    begun = world.state.tip_target.copy()
+    world.state = stop(world.state, "a person")
+    for _ in range(100):
+        world.tick()
+    assert world.state.at_rest
+    assert np.linalg.norm(world.state.tip_target - begun) < 0.002  # of the 20 mm
 
 
 # Freshness, clock, tracking
