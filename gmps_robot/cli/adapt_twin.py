@@ -109,6 +109,9 @@ class TwinSession:
     def reset(self, status: SessionStatus) -> None:
         """Put arm and object back; nobody needs to lend a hand."""
         self._resets += 1
+        if self._twin.guard_state.mode == "FAULT":
+            self._console.print(f"the arm was stopped: {self._twin.guard_state.fault_reason}; released with the reset")
+            self._twin.reset_fault()
         self._twin.reset_scene(self._task, self._options.seed + self._resets)
         self._scenes = []
         self._recorder.begin(self._twin.scene())
