@@ -130,10 +130,12 @@ def test_an_observation_has_the_promised_shapes_and_units(rig: Rig) -> None:
 
 
 def test_stamps_follow_the_callers_clock(rig: Rig) -> None:
-    before = rig.arm.observe().stamp_ns
+    before, began = rig.arm.observe().stamp_ns, rig.clock()
     assert before * 1e-9 == pytest.approx(rig.clock(), abs=rig.latency)
     rig.drive(SIDEWAYS, 1.0)
-    assert rig.arm.observe().stamp_ns - before == pytest.approx(1e9, abs=2 + 2e9 * rig.latency)
+    passed = rig.clock() - began
+    assert passed >= 1.0 - 1e-6
+    assert rig.arm.observe().stamp_ns - before == pytest.approx(1e9 * passed, abs=2 + 2e9 * rig.latency)
 
 
 def test_apply_returns_what_was_applied_and_the_arm_does_it(rig: Rig) -> None:
@@ -142,8 +144,8 @@ def test_apply_returns_what_was_applied_and_the_arm_does_it(rig: Rig) -> None:
     assert applied.velocity == pytest.approx(SIDEWAYS)
     assert applied.seq == rig.seq
     assert rig.arm.guard_state.mode == "MOVING"
-    assert rig.tip() == pytest.approx(applied.tip_target, abs=0.012)
-    assert rig.tip()[1] > 0.085
+    assert rig.tip() == pytest.approx(applied.tip_target, abs=0.012 + rig.slack)
+    assert rig.tip()[1] > 0.085 - rig.slack
     assert rig.arm.observe().tip_velocity == pytest.approx(SIDEWAYS, abs=0.02)
 
 

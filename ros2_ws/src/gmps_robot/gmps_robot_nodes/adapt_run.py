@@ -88,10 +88,13 @@ class AdaptRun:
     def reset_confirmed(self, stamp_ns: int) -> None:
         """Everything is back at its start, from the observation of `stamp_ns` on."""
         self._asked = None
+        self._pairing.forget_before(stamp_ns)
+        if self.session.status.phase in ACTING:  # an answer so late that it was asked for again
+            self.interrupt("everything was put back in the middle of it", pause=False)
+            return
         self._confirmed = self.reward != "human"
         self._awaited, self._scenes, self._begun, self._frozen = 0, [], False, FrozenPicture()
         self._hands.film.clear()
-        self._pairing.forget_before(stamp_ns)
         if self.session.status.phase == "awaiting_reset":
             self.session.reset_done()
 

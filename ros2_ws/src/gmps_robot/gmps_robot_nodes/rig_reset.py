@@ -17,6 +17,8 @@ from gmps_robot.types import FloatArray
 from gmps_robot_nodes import conversions
 
 HOMING_PATIENCE = 45.0  # [s]; the driver gives up after 30 s
+SETTLING = 1.0  # [s]
+SCENE_PATIENCE = 5.0  # [s]
 AT_START = 0.01  # the measured tip is this near to the start before an episode begins [m]
 
 
@@ -34,11 +36,12 @@ class RigReset:
         self._request: SceneReset.Request | None = None
         self._homing_since: int | None = None  # ROS time when the arm said that it is on its way [ns]
         self._gives_up = 0.0
-        self._tip: FloatArray | None = None
+        self._arrived: float | None = None  # when it no longer moved [s]
+        self._state = GuardStatus()  # as it then was
 
     @property
     def under_way(self) -> bool:
-        """Whether the arm is on its way."""
+        """Whether the arm is on its way, or the scene is being put back."""
         return self._request is not None and time.monotonic() < self._gives_up
 
     def ask(self, request: SceneReset.Request) -> bool:
@@ -46,26 +49,34 @@ class RigReset:
         if not self._home.service_is_ready():
             self._say("nobody offers arm/home: is the arm's driver running?")
             return False
-        self._request, self._homing_since = request, None
+        self._request, self._homing_since, self._arrived = request, None, None
         self._gives_up = time.monotonic() + HOMING_PATIENCE
         self._home.call_async(Trigger.Request()).add_done_callback(self._on_home)
         return True
 
-    def note_tip(self, tip: FloatArray) -> None:
-        """The measured tip (3,) [m]."""
-        self._tip = tip
-
     def note_guard(self, message: GuardStatus) -> None:
         """The arm has arrived once a status that is younger than its promise says that it no longer moves home."""
-        request, since = self._request, self._homing_since
-        if request is None or since is None or message.homing or conversions.to_ns(message.header.stamp) <= since:
+        since = self._homing_since
+        if since is None or message.homing or conversions.to_ns(message.header.stamp) <= since:
+            return
+        self._homing_since, self._arrived, self._state = None, time.monotonic(), message
+
+    def note_tip(self, tip: FloatArray) -> None:
+        """The measured tip (3,) [m]: the arm follows its command with a lag, and is waited for."""
+        request, arrived = self._request, self._arrived
+        if request is None or arrived is None:
+            return
+        away = float(np.linalg.norm(tip - self._start))
+        if away > AT_START and time.monotonic() - arrived < SETTLING:
+            return
+        self._arrived = None
+        if away <= AT_START and self._scene.service_is_ready():
+            self._gives_up = time.monotonic() + SCENE_PATIENCE
+            self._scene.call_async(request).add_done_callback(self._on_scene)
             return
         self._request = None
-        away = np.inf if self._tip is None else float(np.linalg.norm(self._tip - self._start))
         if away > AT_START:
-            self._say(f"the arm did not come home: {message.state}, {away:.3f} m away. {message.reason}")
-        elif self._scene.service_is_ready():
-            self._scene.call_async(request).add_done_callback(self._on_scene)
+            self._say(f"the arm did not come home: {self._state.state}, {away:.3f} m away. {self._state.reason}")
         else:
             self._confirmed(self._now())
 
@@ -78,6 +89,7 @@ class RigReset:
             self._say(f"arm/home was refused: {response.message}")
 
     def _on_scene(self, future: Future) -> None:
+        self._request = None
         response = future.result()
         if response.success:
             self._confirmed(conversions.to_ns(response.stamp))
