@@ -1,0 +1,68 @@
+"""One goal of the adapt node without a graph: observations in, answers out, and resets that are confirmed too late."""
+
+from __future__ import annotations
+
+import numpy as np
+from gmps_robot_nodes.adapt_run import AdaptRun
+from gmps_robot_nodes.pairing import Pairing
+
+from gmps_robot.tasks import Task
+from gmps_robot.types import FloatArray, SceneState
+from tests.unit.session_world import FAMILY, TASK, Clock, make_session
+
+
+class Hands:
+    """Notes what it is asked for."""
+
+    resetting = False
+
+    def __init__(self) -> None:
+        self.film: list[bytes] = []
+        self.sent: list[FloatArray | None] = []
+        self.resets = 0
+
+    def send(self, action: FloatArray | None, answers_ns: int) -> None:
+        self.sent.append(action)
+
+    def ask_reset(self, task: Task, seed: int, film: bool) -> bool:
+        self.resets += 1
+        return True
+
+
+def make_run() -> tuple[AdaptRun, Hands, Pairing]:
+    pairing, hands = Pairing(frozenset({"arm", "scene"}), Clock()), Hands()
+    return AdaptRun(make_session(), FAMILY, TASK, "twin", 0, pairing, hands, Clock(), film=False), hands, pairing
+
+
+def observe(run: AdaptRun, pairing: Pairing, stamps: range) -> None:
+    """The arm and the scene, step by step."""
+    for stamp in stamps:
+        place = np.array([0.5 + 0.001 * stamp, 0.0, 0.02, 0.0, 0.0, 0.0, 1.0])
+        pairing.add_tip(stamp, np.array([0.4, 0.0, 0.025]))
+        pairing.add_scene(stamp, SceneState(np.zeros(3), place, np.array(0.05 * stamp)))
+        run.progress()
+
+
+def test_an_episode_is_judged_by_as_many_scenes_as_it_has_steps() -> None:
+    run, hands, pairing = make_run()
+    run.progress()
+    run.reset_confirmed(1)
+    observe(run, pairing, range(1, FAMILY.horizon + 2))
+    status = run.session.status
+    assert (status.episode, len(status.before_returns), hands.resets) == (2, 1, 2)
+
+
+def test_a_reset_that_is_confirmed_in_mid_episode_voids_the_episode_and_is_asked_for_again() -> None:
+    run, hands, pairing = make_run()
+    run.progress()
+    run.reset_confirmed(1)
+    observe(run, pairing, range(1, 3))
+    run.reset_confirmed(3)  # the answer to a question that was asked twice
+    status = run.session.status
+    assert (status.phase, status.episode) == ("awaiting_reset", 1)
+    assert "put back in the middle" in status.message
+    run.progress()
+    assert hands.resets == 2
+    run.reset_confirmed(4)
+    observe(run, pairing, range(4, FAMILY.horizon + 5))
+    assert len(run.session.status.before_returns) == 1
