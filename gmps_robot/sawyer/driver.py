@@ -41,7 +41,7 @@ MOMENTUM = 0.3  # share of it that a moving arm needs to come to rest; less, and
 SPEED_SHARE = 0.5  # of what the joints can; the guard stays below by itself
 SWITCH_PATIENCE = 5.0  # for the robot to follow a switch [s]
 REPEAT = 0.1  # of a switch until the robot follows [s]
-TARE_SAMPLES = 20
+STEADY = 0.3  # with motors on before the force is called none: what was felt before is forgotten [s]
 PARTING = 20  # POSITION commands at the end, one per control period
 
 
@@ -64,7 +64,7 @@ class SawyerArm(GuardedArm):
         super().__init__(family, starting_at(wire.heard.robot().joints, PERIOD, share), clock, sleep)
         self._wire = wire
         self._problem = "the robot has not been compared with the model yet: enable it"
-        self._tare = np.zeros(6)
+        self._turn = object()  # of the person who asked last for a switch, a stop or its end
         self._commanded = self._guard.joints  # (7,) of the control period before
         self._speed = np.zeros(7)  # last commanded joint speeds [rad/s]
         self._sent, self._sent_s = self._guard.joints, 0.0  # (7,) where those speeds have led [rad], and until when [s]
@@ -106,7 +106,7 @@ class SawyerArm(GuardedArm):
             tip_position=tip.position,
             tip_quaternion=tip.quaternion,
             tip_velocity=tip.velocity,
-            wrench=tip.wrench - self._tare,
+            wrench=tip.wrench,
             gripper=self._wire.gripper.opening,
             status=self._status(robot, now),
         )
@@ -167,18 +167,24 @@ class SawyerArm(GuardedArm):
         return np.asarray(np.clip(wanted, -self._top_speed, self._top_speed))
 
     def _switch(self, enabled: bool) -> None:
-        robot = self._wire.heard.robot()
+        turn = self._take_turn()
         if enabled:
-            self._compare(robot)
+            self._compare(self._wire.heard.robot())
+
+        def ask() -> None:
+            if enabled and self._wire.heard.robot().assembly.stopped:
+                raise ArmError("the robot was stopped meanwhile: reset it first")
+            self._wire.enable(enabled)
+
         self._until(
-            lambda: self._wire.heard.robot().assembly.enabled == enabled,
-            lambda: self._wire.enable(enabled),
-            f"the motors did not switch {'on' if enabled else 'off'}",
-        )
+            lambda: self._wire.heard.robot().assembly.enabled == enabled, ask,
+            f"the motors did not switch {'on' if enabled else 'off'}", turn,
+        )  # fmt: skip
         if enabled:
-            self._take_tare()
+            self._sleep(STEADY)
 
     def _press_stop(self, reason: str) -> None:
+        self._take_turn()
         self._until(
             lambda: self._wire.heard.robot().assembly.stopped, self._wire.stop,
             f"the robot did not confirm its stop ({reason}); press its own button",
@@ -191,7 +197,7 @@ class SawyerArm(GuardedArm):
         if state.stopped or (state.error and not state.enabled):
             self._until(
                 lambda: not (self._wire.heard.robot().assembly.stopped or self._wire.heard.robot().assembly.error),
-                self._wire.reset, "the robot did not clear its stop",
+                self._wire.reset, "the robot did not clear its stop", self._take_turn(),
             )  # fmt: skip
 
     def _compare(self, robot: Robot) -> None:
@@ -207,25 +213,31 @@ class SawyerArm(GuardedArm):
         if self._problem:
             raise ArmError(f"this is not the arm that the model describes: {self._problem}")
 
-    def _take_tare(self) -> None:
-        """What the wrench shows with the arm at rest is nothing that touches it."""
-        samples: list[FloatArray] = []
-        for _ in range(TARE_SAMPLES):
-            robot = self._wire.heard.robot()
-            samples.append((robot.tip(GRIPPER_TIP) or _from_hand(robot)).wrench)
-            self._sleep(PERIOD)
-        self._tare = np.mean(samples, axis=0)
+    def _take_turn(self) -> object:
+        """End the waiting of earlier requests: motors must not come on after somebody has switched or stopped them."""
+        self._turn = object()
+        return self._turn
 
-    def _until(self, done: Callable[[], bool], act: Callable[[], None], otherwise: str) -> None:
-        """Repeat `act` until the robot follows; raises ArmError `otherwise`."""
+    def _until(
+        self, done: Callable[[], bool], act: Callable[[], None], otherwise: str, turn: object | None = None
+    ) -> None:
+        """Repeat `act`, once at least, until the robot follows, or until somebody else takes the `turn`.
+
+        Raises:
+            ArmError: the robot does not follow, for which `otherwise` has words, or a later request came in between.
+        """
         end, due = self._clock() + SWITCH_PATIENCE, 0.0
-        while not done():
+        while True:
+            if turn not in (None, self._turn):
+                raise ArmError(f"{otherwise}: a later request came in between")
             now = self._clock()
-            if now > end:
-                raise ArmError(f"{otherwise} within {SWITCH_PATIENCE:.0f} s")
             if now >= due:
                 act()
                 due = now + REPEAT
+            if done():
+                return
+            if now > end:
+                raise ArmError(f"{otherwise} within {SWITCH_PATIENCE:.0f} s")
             self._sleep(PERIOD)
 
 
@@ -233,5 +245,5 @@ def _from_hand(robot: Robot) -> Tip:
     """The tip of a robot that tells its hand only: the model continues from there."""
     pose = forward(robot.joints[None])
     hand = robot.tip(HAND)
-    quaternion, wrench = (np.full(4, np.nan), np.zeros(6)) if hand is None else (hand.quaternion, hand.wrench)
+    quaternion, wrench = (np.full(4, np.nan), np.full(6, np.nan)) if hand is None else (hand.quaternion, hand.wrench)
     return Tip(GRIPPER_TIP, pose.position[0], quaternion, pose.jacobian[0, :3] @ robot.velocities, wrench)

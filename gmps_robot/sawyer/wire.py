@@ -60,7 +60,7 @@ class Wire:
             subscription.wait(FIRST_WORD)
         with contextlib.suppress(LinkError):  # an arm without a gripper may be looked at, not commanded
             gripper.wait(GRIPPER_WORD)
-        for publisher in (self._command, self._enable, self._stop, self._reset):
+        for publisher in (self._command, self._timeout, self._enable, self._stop, self._reset):
             publisher.wait_for_subscribers(FIRST_WORD)
 
     def require_alone(self) -> None:

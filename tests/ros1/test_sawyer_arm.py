@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -84,6 +85,46 @@ def test_kill_is_the_robots_own_stop(arm: Driven) -> None:
     arm.arm.kill("test")
     until(lambda: arm.mode == "ESTOP", "the stop is not seen")
     assert arm.emulator.describe()["stopped"]
+
+
+def test_what_is_felt_while_it_is_armed_counts_as_nothing(arm: Driven) -> None:
+    arm.arm.enable(False)
+    arm.emulator.inject("push", force=(0.0, 0.0, -9.0), seconds=4.0)
+    arm.arm.enable(True)
+    levels = []
+    for _ in range(50):
+        time.sleep(0.01)
+        levels.append(arm.arm.guard_state.force.level)
+    assert np.median(levels) < 2.5  # of 9 N; noise and drift remain
+    time.sleep(3.5)
+
+
+@pytest.mark.parametrize("act", ["switched off", "e-stop"])
+def test_motors_do_not_come_on_after_a_later_act(arm: Driven, act: str) -> None:
+    arm.arm.enable(False)
+    refused: list[str] = []
+
+    def switch_on() -> None:
+        with pytest.raises(ArmError) as error:
+            arm.arm.enable(True)
+        refused.append(str(error.value))
+
+    waiting = threading.Thread(target=switch_on)
+    waiting.start()
+    time.sleep(0.1)
+    if act == "e-stop":
+        arm.emulator.inject("estop_press")
+        time.sleep(0.2)
+        arm.emulator.inject("estop_release")
+        until(lambda: not arm.wire.heard.robot().assembly.pressed, "the button does not come out")
+        arm.arm.reset_fault()
+    else:
+        arm.arm.enable(False)
+    waiting.join(6.0)
+    time.sleep(0.5)
+    assert refused
+    assert not arm.emulator.describe()["enabled"]
+    assert not arm.arm.guard_state.armed
 
 
 @pytest.mark.parametrize(
