@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.service import Service
 from std_srvs.srv import SetBool, Trigger
 
-from gmps_robot.control.guarded_arm import GuardedArm
+from gmps_robot.control.guarded_arm import HOMING_LIMIT, GuardedArm
 from gmps_robot.errors import GmpsError
 from gmps_robot.types import ArmCommand
 from gmps_robot_nodes.arm_lease import LeaseDesk
@@ -25,8 +25,8 @@ class ArmServices:
     def __init__(self, node: Node, arm: GuardedArm, desk: LeaseDesk, group: CallbackGroup | None = None) -> None:
         """`group` runs the callbacks; those of a real arm's switches wait for the robot."""
         self.homing = False
-        self._arm = arm
-        self._node = node
+        self._gives_up: float | None = None  # when homing has taken too long [s]
+        self._arm, self._node, self._desk = arm, node, desk
         acts: dict[str, Callable[[], str]] = {
             "stop": self._stop, "kill": self._kill, "reset_fault": self._reset_fault, "home": self._home
         }
@@ -36,13 +36,25 @@ class ArmServices:
         ]
         self._services += [
             node.create_service(SetBool, "arm/enable", self._enable, callback_group=group),
-            node.create_service(ArmLease, "arm/lease", desk.serve, callback_group=group),
+            node.create_service(ArmLease, "arm/lease", self._lease, callback_group=group),
         ]
 
     def next_home(self, now: float) -> ArmCommand | None:
-        """Return the next command of the way home, at `now` [s]; it ends on arrival, or where nothing may move."""
+        """Return the next command of the way home, at `now` [s].
+
+        It ends on arrival, where nothing may move, when an operator takes the arm, and when it takes too long.
+        """
+        if self._gives_up is None:
+            self._gives_up = now + HOMING_LIMIT
         command = self._arm.next_home(now)
-        self.homing = command is not None
+        if command is not None and now > self._gives_up:
+            mode = self._arm.guard_state.mode
+            self._node.get_logger().error(
+                f"the arm did not come home within {HOMING_LIMIT:.0f} s, it is {mode}: is something in its way?"
+            )
+            command = None
+        if command is None:  # and only then: somebody may have ended it meanwhile
+            self.homing = False
         return command
 
     def close(self) -> None:
@@ -74,8 +86,17 @@ class ArmServices:
         if not state.armed or state.mode in NO_HOMING:
             why = f": {state.fault_reason}" if state.fault_reason else ""
             raise GmpsError(f"the arm is {state.mode}{why}; arm/reset_fault ends a stop, arm/enable switches motors on")
-        self.homing = True
+        holder = self._desk.holder
+        if holder:
+            raise GmpsError(f"{holder} holds the arm: it goes home when the lease is released")
+        self._gives_up, self.homing = None, True
         return "on its way to the start"
+
+    def _lease(self, request: ArmLease.Request, response: ArmLease.Response) -> ArmLease.Response:
+        response = self._desk.serve(request, response)
+        if response.success and request.action == "acquire":
+            self.homing = False
+        return response
 
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self.homing = False

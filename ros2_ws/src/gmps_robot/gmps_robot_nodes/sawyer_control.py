@@ -74,6 +74,9 @@ class SawyerControl:
                     self._tick(time.monotonic())
         except GmpsError as error:
             self.failure = str(error)
+        finally:
+            if not self._ending.is_set() and not self.failure:  # a mistake of ours: its trace is on the way to the log
+                self.failure = "the control thread broke off"
 
     def _tick(self, now: float) -> None:
         request = self._inbox.take(now, self._arm.guard_state.at_rest)

@@ -65,6 +65,7 @@ class SawyerDriverNode(LifecycleNode):
             self._arm = SawyerArm(self._family, self._wire)
         except GmpsError as error:
             self.get_logger().fatal(str(error))
+            self._close()
             return TransitionCallbackReturn.FAILURE
         desk, arm = LeaseDesk(time.monotonic), self._arm
         self._offers = ArmServices(self, arm, desk, self._group)
@@ -104,8 +105,13 @@ class SawyerDriverNode(LifecycleNode):
         self._control = None
 
     def leave(self) -> None:
-        """Rest, and end the link."""
-        self.rest()
+        """Rest, and end the link, also where rest is not possible any more."""
+        try:
+            self.rest()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         for part in (self._inbox, self._offers):
             if part is not None:
                 part.close()
@@ -143,18 +149,20 @@ class SawyerDriverNode(LifecycleNode):
         self._topics.publish_applied(applied, answers_ns, self._now())
 
     def _look(self) -> None:
-        """More than one hand on a command topic is a FAULT."""
-        if self._inbox is not None and self._arm is not None and self._arm.guard_state.mode not in ("FAULT", "ESTOP"):
-            intruders = self._inbox.intruders()
+        """More than one hand on a command topic is a FAULT; a control thread that has failed ends the node."""
+        control, inbox, arm = self._control, self._inbox, self._arm  # another thread may take them away
+        if control is not None and control.failure and not self._ending.requested:
+            self.get_logger().fatal(f"{control.failure}; the robot holds by its own time-out")
+            self.failed = self._ending.requested = True
+        if inbox is not None and arm is not None and arm.guard_state.mode not in ("FAULT", "ESTOP"):
+            intruders = inbox.intruders()
             if intruders:
-                self._arm.stop(intruders)
+                arm.stop(intruders)
 
     def _tell_health(self) -> None:
-        if self._control is not None and self._arm is not None and self._wire is not None:
-            self._health.publish(self._control, self._arm, self._wire)
-            if self._control.failure and not self._ending.requested:
-                self.get_logger().fatal(f"{self._control.failure}; the robot holds by its own time-out")
-                self.failed = self._ending.requested = True
+        control, arm, wire = self._control, self._arm, self._wire  # another thread may take them away
+        if control is not None and arm is not None and wire is not None:
+            self._health.publish(control, arm, wire)
 
     def _now(self) -> int:
         return int(self.get_clock().now().nanoseconds)

@@ -1,0 +1,118 @@
+"""Who ends a way home, and what is left when a control thread fails: without processes, on the fake arm."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from gmps_msgs.srv import ArmLease
+from gmps_robot_nodes.arm_lease import LeaseDesk
+from gmps_robot_nodes.arm_services import ArmServices
+from gmps_robot_nodes.sawyer_control import SawyerControl
+from std_srvs.srv import Trigger
+
+from gmps_robot import families
+from gmps_robot.control.fake_arm import FakeArm
+from gmps_robot.control.guarded_arm import HOMING_LIMIT
+from gmps_robot.types import ArmCommand
+
+FAMILY = families.family("push")
+
+
+class Desk:
+    """A node that offers services to the test alone, and its clock."""
+
+    def __init__(self) -> None:
+        self.now = 50.0
+        self.offered: dict[str, Any] = {}
+        self.errors: list[str] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def create_service(self, _kind: type, name: str, callback: Any, **_options: object) -> None:
+        self.offered[name] = callback
+
+    def get_logger(self) -> Desk:
+        return self
+
+    def error(self, text: str) -> None:
+        self.errors.append(text)
+
+
+@pytest.fixture
+def node() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def arm(node: Desk) -> FakeArm:
+    arm = FakeArm(FAMILY, node, node.sleep, period=0.01)
+    for seq in range(1, 60):
+        arm.apply(ArmCommand(round(node.now * 1e9), seq, "policy", np.array([0.0, 0.1, 0.0]), -0.5), node.now)
+        node.sleep(0.01)
+    return arm
+
+
+@pytest.fixture
+def offers(node: Desk, arm: FakeArm) -> ArmServices:
+    return ArmServices(node, arm, LeaseDesk(node))  # type: ignore[arg-type]
+
+
+def home(node: Desk) -> Trigger.Response:
+    return node.offered["arm/home"](Trigger.Request(), Trigger.Response())
+
+
+def lease(node: Desk, **request: str) -> ArmLease.Response:
+    return node.offered["arm/lease"](ArmLease.Request(**request), ArmLease.Response())
+
+
+def test_an_arm_that_does_not_come_home_gives_up_and_says_so(node: Desk, offers: ArmServices) -> None:
+    assert home(node).success
+    assert offers.next_home(node.now) is not None
+    node.sleep(HOMING_LIMIT - 1.0)
+    assert offers.next_home(node.now) is not None
+    assert not node.errors
+    node.sleep(1.1)
+    assert offers.next_home(node.now) is None
+    assert not offers.homing
+    assert "did not come home within 30 s" in node.errors[0]
+    assert home(node).success
+    assert offers.next_home(node.now) is not None
+
+
+def test_an_operator_who_takes_the_arm_ends_its_way_home_and_holds_it(node: Desk, offers: ArmServices) -> None:
+    assert home(node).success
+    taken = lease(node, action="acquire", holder="ada")
+    assert taken.success
+    assert not offers.homing
+    refused = home(node)
+    assert not refused.success
+    assert "ada holds the arm" in refused.message
+    assert lease(node, action="release", lease=taken.lease).success
+    assert home(node).success
+
+
+class Inbox:
+    """Nobody asks for anything."""
+
+    def take(self, _now: float, _at_rest: bool) -> None:
+        return None
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_mistake_in_the_control_thread_is_seen(arm: FakeArm, offers: ArmServices) -> None:
+    def fails(_applied: object) -> None:
+        raise ZeroDivisionError
+
+    control = SawyerControl(arm, Inbox(), offers, fails, lambda *_: None)  # type: ignore[arg-type]
+    deadline = time.monotonic() + 5.0
+    while not control.failure and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert "control thread" in control.failure
+    control.end()
