@@ -16,6 +16,8 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from std_srvs.srv import SetBool, Trigger
 
+from gmps_robot.sawyer.master import Master, ask
+from gmps_robot.sawyer.names import split_uri
 from gmps_robot.types import ArmCommand as Request
 from tests.ros.conftest import Graph
 from tests.ros.test_adaptation import bring_up_adapt, send
@@ -101,6 +103,19 @@ def test_two_publishers_are_a_fault_and_the_health_says_so(rig: Graph) -> None:
     rig.probe.destroy_publisher(intruder)
     rig.until(lambda: rig.call(Trigger, "arm/reset_fault", Trigger.Request()).success)
     rig.until(lambda: guard[-1].state in ("HOLD", "ARMED"))
+
+
+def test_a_driver_whose_link_was_ended_says_so_and_ends(rig: Graph) -> None:
+    operator, driver = Operator(rig), rig.processes["sawyer_driver"]
+    guard = rig.listen(GuardStatus, "arm/guard_status", qos.STATUS)
+    operator.velocity = SIDEWAYS
+    rig.until(lambda: guard and guard[-1].state == "MOVING")
+    uri = next(word.split(":=")[1].strip('"') for word in driver.args if word.startswith("master_uri"))
+    host, port = split_uri(Master(uri, "/somebody").node_uri("/gmps_sawyer_driver") or "")
+    ask(host, port, "shutdown", "/somebody", "another driver")
+    assert driver.wait(10.0) == 1
+    assert "is closed" in rig.log("sawyer_driver")
+    assert "the robot holds by its own time-out" in rig.log("sawyer_driver")
 
 
 def test_home_kill_and_the_way_back(rig: Graph) -> None:
