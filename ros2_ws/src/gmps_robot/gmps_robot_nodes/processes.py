@@ -57,8 +57,20 @@ class Processes:
         return None
 
     def end(self, patience: float = 8.0) -> None:
-        """Ask all to end (SIGINT), kill those that do not within `patience` [s], and clean what they leave behind."""
-        alive = [p for p in self._running.values() if p.poll() is None]
+        """Ask all to end (SIGINT), kill those that do not within `patience` [s], and clean what they leave behind.
+
+        The one that was started first, the robot's side, ends last: nobody is left talking to a robot that is gone.
+        """
+        started = list(self._running.values())
+        self._end(started[1:], patience)
+        self._end(started[:1], patience)
+        for reader in self._readers:
+            reader.join(1.0)
+        if self._killed or any(p.returncode < 0 for p in self._running.values()):
+            sweep_shared_memory()
+
+    def _end(self, processes: Sequence[subprocess.Popen[str]], patience: float) -> None:
+        alive = [p for p in processes if p.poll() is None]
         for process in alive:
             process.send_signal(signal.SIGINT)
         end = time.monotonic() + patience
@@ -69,10 +81,6 @@ class Processes:
                 process.kill()
                 process.wait()
                 self._killed = True
-        for reader in self._readers:
-            reader.join(1.0)
-        if self._killed or any(p.returncode < 0 for p in self._running.values()):
-            sweep_shared_memory()
 
     def _read(self, name: str, process: subprocess.Popen[str]) -> None:
         if process.stdout is None:

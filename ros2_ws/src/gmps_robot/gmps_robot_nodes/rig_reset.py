@@ -17,9 +17,9 @@ from gmps_robot.types import FloatArray
 from gmps_robot_nodes import conversions
 
 HOMING_PATIENCE = 45.0  # [s]; the driver gives up after 30 s
-SETTLING = 1.0  # [s]
+SETTLING = 3.0  # [s]
 SCENE_PATIENCE = 5.0  # [s]
-AT_START = 0.01  # the measured tip is this near to the start before an episode begins [m]
+AT_START = 0.003  # the measured tip is this near to the start before an episode begins [m]
 
 
 class RigReset:
@@ -47,7 +47,8 @@ class RigReset:
     def ask(self, request: SceneReset.Request) -> bool:
         """Send the arm home; return whether there was anybody to ask."""
         if not self._home.service_is_ready():
-            self._say("nobody offers arm/home: is the arm's driver running?")
+            why = "nobody offers arm/home: is the arm's driver running?"
+            self._node.get_logger().warning(why, throttle_duration_sec=5.0, skip_first=True)
             return False
         self._request, self._homing_since, self._arrived = request, None, None
         self._gives_up = time.monotonic() + HOMING_PATIENCE
