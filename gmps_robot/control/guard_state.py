@@ -26,6 +26,9 @@ GuardMode = Literal["DISCONNECTED", "DISABLED", "IDLE", "ARMED", "MOVING", "HOLD
 FaultKind = Literal["", "stop", "commands", "state", "outside", "tracking", "force", "robot", "collision"]
 
 
+REST = 1e-6  # what is commanded slower than this is rest: limits leave a rounding behind [m/s]
+
+
 @dataclass(frozen=True)
 class GuardState:
     """Everything the guard remembers. Make the first one with `starting_at`."""
@@ -59,7 +62,7 @@ class GuardState:
     @property
     def at_rest(self) -> bool:
         """Whether nothing is commanded to move."""
-        return not self.velocity.any()
+        return float(np.abs(self.velocity).max()) < REST
 
 
 def starting_at(joints: FloatArray, period: float, gripper: float = 0.0) -> GuardState:

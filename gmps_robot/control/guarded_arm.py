@@ -84,7 +84,7 @@ class GuardedArm(ABC):
         may_move = state.armed and state.mode != "FAULT"
         if not may_move and state.at_rest:
             return None
-        if is_home(state.tip_target, state.velocity, home):
+        if is_home(state.tip_target, state.velocity, home) and state.at_rest:  # else silence would be a stop, off home
             return None
         self._home_seq += 1
         velocity = home_velocity(state.tip_target, state.velocity, home, self.limits, self.period)

@@ -35,6 +35,8 @@ TRANSPORT, OLDEST = 0.005, 0.03  # from the robot's joints to our ears; no furth
 CATCH_UP = 0.025  # time constant for what late control periods have moved too far [s]
 SETTLED = 0.3  # at rest for this long, what is left between measured and commanded joints is drift [s]
 DRIFT_SPEED = 0.005  # with which drift is made good: slow enough to pass for rest [rad/s]
+DRIFT_SPEED_HOME = 0.04  # at home, where an exact start is worth more than rest [rad/s]
+DRIFT_GAIN = 3.0  # [1/s]
 LEAN = 0.015  # how much drift is made good, since that presses on what may be in the way [rad]
 TAKEN_BACK = 0.06  # of what the joints lag behind, at most [rad]
 MOMENTUM = 0.3  # share of it that a moving arm needs to come to rest; less, and it swings back
@@ -160,7 +162,8 @@ class SawyerArm(GuardedArm):
             self._lean = np.clip(MOMENTUM * (self._sent - before), -LEAN, LEAN)
         self._rested = self._rested + passed if state.at_rest else 0.0
         if self._rested > SETTLED:  # in motion the joints lag behind their commands, as servos do
-            mending = np.clip(before - measured, -DRIFT_SPEED, DRIFT_SPEED)
+            speed = DRIFT_SPEED_HOME if state.source == "reset" else DRIFT_SPEED
+            mending = np.clip(DRIFT_GAIN * (before - measured), -speed, speed)
             self._lean = np.clip(self._lean + passed * mending, -LEAN, LEAN)
         catching_up = (before + self._lean - self._sent) / CATCH_UP
         wanted = (state.joints - before) / state.period + catching_up

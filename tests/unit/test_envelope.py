@@ -54,7 +54,7 @@ def test_another_number_is_another_envelope(tmp_path: Path) -> None:
         ("speed_hard: 0.25", "speed_hard: 0.5", r"speed_hard = 0.5 m/s: expected 0.01 to 0.25"),
         ("joint_margin: 0.03", "joint_margin: 1.7", r"joint_margin = 1.7 rad: expected 0.02 to 0.5"),
         ("force_stop: 30.0", "force_stop: .nan", r"force_stop = nan N: expected 1 to 100"),
-        ("force_stop: 30.0", "force_stop: 50.0", r"force_stop = 50, force_hard = 40: the first must not be above"),
+        ("force_stop: 30.0", "force_stop: 70.0", r"force_stop = 70, force_hard = 60: the first must not be above"),
         ("table_height: 0.0", "table_height: low", r"table_height = 'low': expected a number"),
         ("box_high: [0.86, 0.24, 0.30]", "box_high: [0.86, -0.3, 0.30]", r"box y = -0.24 to -0.3 m: expected low"),
         ("  speed: 0.20", "  pace: 0.20", r"policy: unknown key 'pace'"),
