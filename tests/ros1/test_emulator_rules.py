@@ -138,11 +138,13 @@ def test_position_mode_goes_there_at_the_share_of_the_speed(enabled: Client) -> 
 
 @pytest.mark.parametrize("mode", [TORQUE, TRAJECTORY])
 def test_dangerous_modes_are_refused_and_told(enabled: Client, mode: int) -> None:
-    before = len(enabled.emulator.events("forbidden"))
+    until(lambda: abs(speed(enabled)) < 0.005, "the arm does not rest")
+    before, start = len(enabled.emulator.events("forbidden")), angle(enabled)
     enabled.command(mode, np.ones(7))
     events = until(lambda: enabled.emulator.events("forbidden")[before:], "nothing is told")
     assert f"/tester commanded mode {mode}" in events[0]["detail"]
-    assert abs(speed(enabled)) < 0.01
+    time.sleep(0.2)
+    assert abs(angle(enabled) - start) < 0.005
 
 
 def test_suppressing_a_safety_is_told(enabled: Client) -> None:
