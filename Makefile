@@ -87,6 +87,7 @@ bench: setup-test
 	for script in benchmarks/bench_*.py; do $(PY) "$$script" --json "runs/bench/$$(basename "$$script" .py).json"; done
 
 # Resumable: a stopped run goes on where it stopped.
+CAMERA_MOVED := 'camera_translation=0.02,0,0;camera_rotation=0,0.035,0'
 results: setup
 	@mkdir -p runs/results
 	for run in push-vision:0 push-vision:1 push-vision:2 push-state:0 push-state:1 push-state:2 push-state:3 push-state:4; do \
@@ -101,6 +102,14 @@ results: setup
 	for recipe in push-vision-frozen-conv push-vision-privileged; do \
 	    $(VENV)/bin/gmps meta-train $$recipe --seed 0 --out runs/$$recipe-s0; \
 	    $(VENV)/bin/gmps evaluate runs/$$recipe-s0 --json runs/results/$$recipe-s0.json; \
+	done
+	$(VENV)/bin/gmps meta-train push-vision-camera --seed 0 --out runs/push-vision-camera-s0
+	$(VENV)/bin/gmps evaluate runs/push-vision-camera-s0 --updates 2 --json runs/results/push-vision-camera-s0.json
+	$(VENV)/bin/gmps evaluate runs/push-vision-camera-s0 --updates 2 --variation $(CAMERA_MOVED) \
+	    --json runs/results/push-vision-camera-s0-moved.json
+	for adapt in latent both; do \
+	    $(VENV)/bin/gmps evaluate runs/push-state-s1 --adapt $$adapt --variation tip_offset=0,0.025,0 \
+	        --json runs/results/push-state-s1-tipy25-$$adapt.json; \
 	done
 	$(VENV)/bin/gmps meta-train push-vision-imitation --seed 0 --out runs/push-vision-imitation-s0
 	$(VENV)/bin/gmps evaluate runs/push-vision-imitation-s0 --updates 2 --head-step 0.01 \
