@@ -18,6 +18,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from gmps_robot.sawyer.master import Master, ask
 from gmps_robot.sawyer.names import split_uri
+from gmps_robot.sawyer.tcpros import RosNode
 from gmps_robot.types import ArmCommand as Request
 from tests.ros.conftest import Graph
 from tests.ros.test_adaptation import bring_up_adapt, send
@@ -39,6 +40,12 @@ def rig(graph: Graph) -> Graph:
     answer = graph.call(SetBool, "arm/enable", SetBool.Request(data=True))
     assert answer.success, answer.message
     return graph
+
+
+def master_uri(rig: Graph) -> str:
+    """Of the robot."""
+    words = rig.processes["sawyer_driver"].args
+    return next(str(word).split(":=")[1].strip('"') for word in words if str(word).startswith("master_uri"))
 
 
 class Operator:
@@ -75,8 +82,9 @@ def test_an_adaptation_runs_over_the_arms_own_wire(rig: Graph, checkpoint: str) 
 
 def test_a_killed_driver_leaves_the_arm_held_by_the_robot(rig: Graph) -> None:
     operator, scenes = Operator(rig), rig.listen(SceneState, "scene/state", qos.STATE)
+    rig.until(lambda: scenes)
     operator.velocity = SIDEWAYS
-    rig.until(lambda: scenes and scenes[-1].tip.y > 0.05)
+    rig.until(lambda: scenes[-1].tip.y > 0.05)
     rig.processes["sawyer_driver"].send_signal(signal.SIGKILL)
     killed = time.time_ns()
     rig.until(lambda: conversions.to_ns(scenes[-1].header.stamp) > killed + 1_200_000_000)
@@ -105,13 +113,20 @@ def test_two_publishers_are_a_fault_and_the_health_says_so(rig: Graph) -> None:
     rig.until(lambda: guard[-1].state in ("HOLD", "ARMED"))
 
 
+def test_somebody_who_commands_the_robot_past_the_driver_is_a_fault(rig: Graph) -> None:
+    guard = rig.listen(GuardStatus, "arm/guard_status", qos.STATUS)
+    with RosNode("script", master_uri(rig)) as script:
+        script.advertise("/robot/limb/right/joint_command", "intera_core_msgs/JointCommand")
+        rig.until(lambda: guard and guard[-1].state == "FAULT")
+        assert "/script commands the arm too" in guard[-1].reason
+
+
 def test_a_driver_whose_link_was_ended_says_so_and_ends(rig: Graph) -> None:
     operator, driver = Operator(rig), rig.processes["sawyer_driver"]
     guard = rig.listen(GuardStatus, "arm/guard_status", qos.STATUS)
     operator.velocity = SIDEWAYS
     rig.until(lambda: guard and guard[-1].state == "MOVING")
-    uri = next(word.split(":=")[1].strip('"') for word in driver.args if word.startswith("master_uri"))
-    host, port = split_uri(Master(uri, "/somebody").node_uri("/gmps_sawyer_driver") or "")
+    host, port = split_uri(Master(master_uri(rig), "/somebody").node_uri("/gmps_sawyer_driver") or "")
     ask(host, port, "shutdown", "/somebody", "another driver")
     assert driver.wait(10.0) == 1
     assert "is closed" in rig.log("sawyer_driver")

@@ -15,7 +15,7 @@ from std_srvs.srv import SetBool
 from gmps_robot.errors import SetupError
 from gmps_robot_nodes import qos
 
-FIT = ("IDLE", "ARMED", "MOVING", "HOLD")
+FIT = ("ARMED", "MOVING", "HOLD")  # of the guard; everything else only a person can end
 HOW_TO_ENABLE = (
     "when nobody is in its reach, press Enable motors in the panel, or "
     "`ros2 service call /arm/enable std_srvs/srv/SetBool '{data: true}'`"

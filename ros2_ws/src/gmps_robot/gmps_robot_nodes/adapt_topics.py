@@ -21,12 +21,12 @@ from gmps_robot.families.family import Family
 from gmps_robot.tasks import Task
 from gmps_robot.types import FloatArray
 from gmps_robot_nodes import conversions, qos
+from gmps_robot_nodes.activation import FIT
 from gmps_robot_nodes.adapt_health import AdaptHealth
 from gmps_robot_nodes.pairing import Pairing
 from gmps_robot_nodes.polled import PolledSubscription
 from gmps_robot_nodes.rig_reset import RigReset
 
-STOPPED = ("DISCONNECTED", "DISABLED", "FAULT", "ESTOP")  # what only a person can end
 
 class AdaptTopics:
     """Converts and passes on. Implements `Hands`; `on_event` is called after everything that was heard."""
@@ -115,7 +115,7 @@ class AdaptTopics:
         self._on_event()
 
     def _on_guard(self, message: GuardStatus) -> None:
-        self.fault = f"{message.state}: {message.reason}" if message.state in STOPPED else ""
+        self.fault = f"{message.state}: {message.reason}" if message.state not in FIT else ""
         if self._rig is not None:
             self._rig.note_guard(message)
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 
 from gmps_msgs.msg import ArmCommand as ArmCommandMsg
-from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from gmps_robot import families
 from gmps_robot.config import content_id
 from gmps_robot.control.timing import prefer_this_process
-from gmps_robot.errors import GmpsError
+from gmps_robot.errors import ArmError, GmpsError, LinkError
 from gmps_robot.sawyer.driver import SawyerArm
 from gmps_robot.sawyer.wire import Wire, connect
 from gmps_robot.types import AppliedCommand
@@ -30,7 +30,8 @@ from gmps_robot_nodes.sawyer_health import SawyerHealth
 from gmps_robot_nodes.spinning import Ending, main, spin
 
 INTRUDER_PERIOD = 0.04  # how often to look for a second hand on a command topic [s]
-THREADS = 4  # a switch that waits for the robot must not keep a stop waiting
+ROBOT_PERIOD = 1.0  # how often to ask the robot's master for one [s]
+THREADS = 5  # a switch that waits for the robot must not keep a stop waiting
 
 
 class SawyerDriverNode(LifecycleNode):
@@ -56,6 +57,8 @@ class SawyerDriverNode(LifecycleNode):
         self._told_mode = ""  # of the guard
         self._told_ns = 0  # stamp of the last state that was published
         self.create_timer(INTRUDER_PERIOD, self._look, callback_group=self._group)
+        # The master may take seconds to answer: one thread at a time waits for it.
+        self.create_timer(ROBOT_PERIOD, self._look_at_robot, callback_group=MutuallyExclusiveCallbackGroup())
         self.create_timer(1.0, self._tell_health, callback_group=self._group)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -158,6 +161,18 @@ class SawyerDriverNode(LifecycleNode):
             intruders = inbox.intruders()
             if intruders:
                 arm.stop(intruders)
+
+    def _look_at_robot(self) -> None:
+        """Whoever commands the robot itself, past this driver, is a FAULT too."""
+        wire, arm = self._wire, self._arm
+        if wire is None or arm is None or not arm.guard_state.armed:
+            return
+        try:
+            wire.require_alone()
+        except ArmError as error:
+            arm.stop(str(error))
+        except LinkError:
+            return  # a master that is gone: motion goes on over what is connected, and arming is refused
 
     def _tell_health(self) -> None:
         control, arm, wire = self._control, self._arm, self._wire  # another thread may take them away
