@@ -75,7 +75,8 @@ def _asked(node: RosNode, seconds: float) -> Iterator[Answer]:
     yield clock(listening.offsets)
     if listening.state is not None:
         yield state(listening.state)
-    yield _judged("version", checks.version_problem(str(_parameter(node, VERSION) or "")), "a version that is known")
+    version = str(_parameter(node, VERSION) or "")
+    yield _judged("version", checks.version_problem(version), f"Intera {version}")
     told = _parameter(node, JOINT_NAMES)
     problem = checks.names_problem(list(told) if isinstance(told, list | tuple) else [])
     yield _judged("joints", problem, "the joints of the model")
