@@ -21,7 +21,7 @@ class TimingReport:
     """How a loop of `cycles` cycles kept its rate. Times in seconds; `sections` maps a name to its p50 and p99."""
 
     cycles: int
-    missed: int  # cycles that began more than half a period late
+    missed: int  # cycles that began after their deadline
     busy_p50: float
     busy_p99: float
     busy_max: float
@@ -48,15 +48,17 @@ class CycleTimer:
             ...
     """
 
-    def __init__(self, period: float, clock: Callable[[], float]) -> None:
-        """Cycles are expected every `period` [s].
+    def __init__(self, period: float, clock: Callable[[], float], deadline: float | None = None) -> None:
+        """Cycles are expected every `period` [s]; missed is one that comes `deadline` [s] after the last, or later.
+
+        Without `deadline` that is one and a half periods.
 
         Raises:
             ConfigError: `period` is not positive.
         """
         if not period > 0.0:
             raise ConfigError(f"control period = {period} s: must be positive")
-        self._period, self._clock = period, clock
+        self._deadline, self._clock = deadline or 1.5 * period, clock
         self._busy: deque[float] = deque(maxlen=KEPT)
         self._periods: deque[float] = deque(maxlen=KEPT)
         self._sections: dict[str, deque[float]] = {}
@@ -70,7 +72,7 @@ class CycleTimer:
         start = self._clock()
         if self._last_start is not None:
             self._periods.append(start - self._last_start)
-            self.missed += start - self._last_start > 1.5 * self._period
+            self.missed += start - self._last_start > self._deadline
         self._last_start = start
         try:
             yield

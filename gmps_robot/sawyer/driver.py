@@ -37,7 +37,7 @@ SETTLED = 0.3  # at rest for this long, what is left between measured and comman
 DRIFT_SPEED = 0.005  # with which drift is made good: slow enough to pass for rest [rad/s]
 DRIFT_SPEED_HOME = 0.04  # at home, where an exact start is worth more than rest [rad/s]
 DRIFT_GAIN = 3.0  # [1/s]
-LEAN = 0.015  # how much drift is made good, since that presses on what may be in the way [rad]
+LEAN, LEAN_HOME = 0.015, 0.04  # how much drift is made good, since that presses on what may be in the way [rad]
 TAKEN_BACK = 0.06  # of what the joints lag behind, at most [rad]
 MOMENTUM = 0.3  # share of it that a moving arm needs to come to rest; less, and it swings back
 SPEED_SHARE = 0.5  # of what the joints can; the guard stays below by itself
@@ -70,7 +70,8 @@ class SawyerArm(GuardedArm):
         self._commanded = self._guard.joints  # (7,) of the control period before
         self._speed = np.zeros(7)  # last commanded joint speeds [rad/s]
         self._sent, self._sent_s = self._guard.joints, 0.0  # (7,) where those speeds have led [rad], and until when [s]
-        self._lean, self._rested = np.zeros(7), 0.0  # (7,) drift made good [rad], and time at rest [s]
+        self._lean, self._mended = np.zeros(7), np.zeros(7)  # (7,) drift made good on the way, and at home [rad]
+        self._rested = 0.0  # time at rest [s]
         self._ticked: float | None = None
         self._top_speed = SPEED_SHARE * np.array([link.velocity for link in sawyer_model().links])
 
@@ -160,14 +161,29 @@ class SawyerArm(GuardedArm):
             self._sent = state.joints + np.clip(self._sent - state.joints, -TAKEN_BACK, TAKEN_BACK)
             before = state.joints
             self._lean = np.clip(MOMENTUM * (self._sent - before), -LEAN, LEAN)
-        self._rested = self._rested + passed if state.at_rest else 0.0
+        if not state.at_rest:
+            self._rested, self._mended = 0.0, np.zeros(7)
+        self._rested += passed
         if self._rested > SETTLED:  # in motion the joints lag behind their commands, as servos do
-            speed = DRIFT_SPEED_HOME if state.source == "reset" else DRIFT_SPEED
-            mending = np.clip(DRIFT_GAIN * (before - measured), -speed, speed)
-            self._lean = np.clip(self._lean + passed * mending, -LEAN, LEAN)
+            self._mend(before - measured, passed, state.source == "reset")
         catching_up = (before + self._lean - self._sent) / CATCH_UP
         wanted = (state.joints - before) / state.period + catching_up
         return np.asarray(np.clip(wanted, -self._top_speed, self._top_speed))
+
+    def _mend(self, drift: FloatArray, passed: float, home: bool) -> None:
+        """Make good a little of `drift` (7,) [rad] within `passed` [s].
+
+        At `home` nothing is in the way: there the estimate of where the robot has been sent to is put right, and the
+        next motions begin without a lean.
+        """
+        if not home:
+            step = np.clip(DRIFT_GAIN * drift, -DRIFT_SPEED, DRIFT_SPEED) * passed
+            self._lean = np.clip(self._lean + step, -LEAN, LEAN)
+            return
+        step = np.clip(DRIFT_GAIN * drift, -DRIFT_SPEED_HOME, DRIFT_SPEED_HOME) * passed
+        mended = np.clip(self._mended + step, -LEAN_HOME, LEAN_HOME)
+        self._sent = self._sent - self._lean - (mended - self._mended)
+        self._lean, self._mended = np.zeros(7), mended
 
     def _switch(self, enabled: bool) -> None:
         turn = self._take_turn()

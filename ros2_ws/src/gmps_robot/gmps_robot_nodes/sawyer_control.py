@@ -16,6 +16,7 @@ from gmps_robot.types import AppliedCommand
 from gmps_robot_nodes.arm_inbox import ArmInbox, Request
 from gmps_robot_nodes.arm_services import ArmServices
 
+DEADLINE = 0.02  # a control period may be this long [s]
 SILENCE = AppliedCommand(0, -1, np.zeros(3), 0.0, np.zeros(3))
 OnPeriod = Callable[[AppliedCommand], None]
 OnAnswered = Callable[[AppliedCommand, int], None]
@@ -48,7 +49,7 @@ class SawyerControl:
     def __init__(
         self, arm: SawyerArm, inbox: ArmInbox, services: ArmServices, period: OnPeriod, answered: OnAnswered
     ) -> None:
-        self.timer = CycleTimer(arm.period, time.monotonic)
+        self.timer = CycleTimer(arm.period, time.monotonic, DEADLINE)
         self.applied = SILENCE
         self.failure = ""  # what ended the thread; without commands the robot holds by its own time-out
         self._arm, self._inbox, self._services = arm, inbox, services
