@@ -19,6 +19,8 @@ from benchmarks.faults.stop import STOP, TOLD, Figures, MissedError
 STOPPED = {"HOLD", "FAULT", "ESTOP"}
 PERIOD = 0.05  # of the policy [s]
 CALL = 0.1  # a service call, there and back [s]
+FORGOTTEN = 6.0  # the driver may take a dead publisher for alive for longer than the witness does [s]
+STALE = 0.05 + 0.01  # age of a state that is too old, and the control period in which that is seen [s]
 AT_REST = {"HOLD", "ARMED"}  # a HOLD ends when the tip rests, and the one before the last status may be missed
 LATE = ("overrun:", "early:")  # what the guard says when the driver is not run in time
 BACKED_OFF = 0.01  # at least, after a contact [m]
@@ -143,6 +145,7 @@ def policy_killed(rig: Rig) -> Figures:
 def policy_returns(rig: Rig) -> None:
     """Start a new one, once the dead one is no longer taken for a second publisher."""
     rig.until(lambda: rig.node.count_publishers("policy/command") == 0, "the dead policy stays", 60.0)
+    time.sleep(FORGOTTEN)
     rig.start_policy()
 
 
@@ -342,9 +345,9 @@ ROWS: dict[str, Row] = {
     "camera-stalls": Row("camera stalls: commands answer an old image", "HOLD",
                          {"seen": 0.2 + TOLD, "rest": 0.2 + STOP}, camera_stalls),
     "state-stale": Row("robot state stale", "HOLD; after 500 ms FAULT, nothing is sent any more",
-                       {"seen": 0.05 + TOLD, "rest": 0.05 + STOP, "fault": 0.5 + 0.05, "last command": 0.55},
+                       {"seen": STALE + TOLD, "rest": STALE + STOP, "fault": 0.5 + 0.05, "last command": 0.55},
                        state_drops, state_returns),
-    "state-nan": Row("NaN in the robot's state", "HOLD", {"seen": 0.05 + TOLD, "rest": 0.05 + STOP}, nan_state,
+    "state-nan": Row("NaN in the robot's state", "HOLD", {"seen": STALE + TOLD, "rest": STALE + STOP}, nan_state,
                      lambda rig: rig.emulator.inject("nan_state", active=False)),
     "action-nan": Row("NaN in an action", "refused; FAULT after the third",
                       {"seen": PERIOD + TOLD, "rest": PERIOD + STOP, "fault": 3 * PERIOD + TOLD}, not_a_number),

@@ -169,10 +169,10 @@ class SawyerDriverNode(LifecycleNode):
             return
         try:
             wire.require_alone()
-        except ArmError as error:
-            arm.stop(str(error))
         except LinkError:
             return  # a master that is gone: motion goes on over what is connected, and arming is refused
+        except ArmError as error:
+            arm.stop(str(error))
 
     def _tell_health(self) -> None:
         control, arm, wire = self._control, self._arm, self._wire  # another thread may take them away
