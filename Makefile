@@ -1,10 +1,10 @@
-# make setup | adapt | test | lint | bench | faults | guard | results | clean.  Stamp files make a second run a no-op.
+# make setup | adapt | test | lint | bench | soak | faults | guard | results | clean.  A second run is a no-op (stamp files).
 # Settings: PYTHON=python3.12   TORCH=auto|cpu|cuda   SUDO=1 (let it call apt-get)   ARGS="task:=7 episodes:=10"
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test adapt test lint pytest bench faults guard mutants results constraints clean
+.PHONY: help setup setup-test adapt test lint pytest bench soak faults guard mutants results constraints clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -23,6 +23,7 @@ help:
 	@echo 'make test        set everything up, then lint and all tests'
 	@echo 'make lint        ruff, mypy --strict, import contracts'
 	@echo 'make bench       the speed figures of docs/results.md'
+	@echo 'make soak        ten minutes on the emulated arm: deadlines, memory, threads, sockets'
 	@echo 'make guard       100 000 adversarial steps against the limits'
 	@echo 'make mutants     each limit loosened in turn: which test notices it'
 	@echo 'make faults      every fault of docs/safety.md, injected and measured'
@@ -121,6 +122,11 @@ guard: setup-test
 
 mutants: setup-test
 	$(PY) scripts/guard_mutants.py $(ARGS)
+
+# ARGS="--minutes 1" for a short one.
+soak: setup-test
+	@mkdir -p runs/bench
+	$(PY) benchmarks/soak.py --json runs/bench/soak.json $(ARGS)
 
 # Every fault of docs/safety.md into the running stack, measured; needs a machine that does little else (half an hour).
 faults: setup-test
