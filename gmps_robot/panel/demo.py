@@ -43,7 +43,7 @@ class FakeBridge:
         self._episode_seconds, self._clock = episode_seconds, clock
         self._rng = np.random.default_rng(seed)
         self._lock = threading.RLock()
-        self._session, self._guard = SessionStatus(), GuardView()
+        self._session, self._guard = SessionStatus(), GuardView("ARMED")
         self._since = clock()  # when the phase began, moved forward by pauses
         self._frame: Frame | None = None
 
@@ -146,7 +146,7 @@ class FakeBridge:
     def arm_enable(self) -> None:
         """See `PanelBridge.arm_enable`."""
         with self._command("arm_enable"):
-            if self._guard.state != "DISABLED":
+            if self._guard.state not in OFF:
                 raise SessionError("the motors are on already, or the arm is stopped")
             self._guard = GuardView("ARMED")
 
@@ -155,7 +155,7 @@ class FakeBridge:
         with self._command("reset_fault"):
             if self._guard.state not in STOPPED:
                 raise SessionError("the arm is not stopped")
-            self._guard = GuardView("DISABLED" if self._guard.state == "ESTOP" else "IDLE")
+            self._guard = GuardView("DISABLED" if self._guard.state == "ESTOP" else "ARMED")
 
     def show(self, guard: GuardView) -> None:
         """Let the guard say something by itself, which does not pause the session."""
@@ -163,7 +163,7 @@ class FakeBridge:
             self._guard = guard
 
     def _shown_guard(self) -> GuardView:
-        moves = self._guard.state in ("IDLE", "ARMED") and self._session.phase in ACTING and not self._session.paused
+        moves = self._guard.state == "ARMED" and self._session.phase in ACTING and not self._session.paused
         return GuardView("MOVING") if moves else self._guard
 
     def _command(self, *call: object) -> threading.RLock:

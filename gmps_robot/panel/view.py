@@ -12,7 +12,7 @@ from gmps_robot.panel.bridge import Link, PanelState
 
 FINISHED = frozenset({"done", "rolled_back"})
 STOPPED = frozenset({"FAULT", "ESTOP"})  # guard states that a person ends with Release stop
-OFF = frozenset({"DISABLED", "DISCONNECTED"})
+OFF = frozenset({"DISABLED", "DISCONNECTED", "IDLE"})  # nobody has armed the arm: no command moves it
 EVALUATION = 5  # what a session does unless it is told otherwise
 STAGE_WORDS = {"before": "before adaptation", "adapt": "adaptation", "after": "after adaptation"}
 
@@ -92,6 +92,9 @@ def explain(state: PanelState) -> Words:
     arm = _link_named(state, "arm")
     if arm is not None and arm.silent:
         return Words("Arm is silent", arm.hint or "Nothing heard from the arm.", "warn", arm.name)
+    if state.guard.state == "IDLE":
+        advice = "Take everybody out of the arm's reach, then press Enable motors."
+        return Words("The arm is not armed", f"Its motors are on, but no command moves it. {advice}", "ask")
     if session.paused:
         return Words("Paused", session.message or "The arm holds. Press Resume to go on.", "warn")
     if state.guard.state == "HOLD" and state.guard.reason and session.phase in ACTING:
@@ -139,7 +142,7 @@ def allowed(state: PanelState) -> frozenset[str]:
     session, actions = state.session, {"arm/stop", "arm/kill"}
     if state.guard.state in STOPPED:
         actions.add("arm/reset_fault")
-    if state.guard.state == "DISABLED":
+    if state.guard.state in ("DISABLED", "IDLE"):
         actions.add("arm/enable")
     link = _link_named(state, "adaptation")
     if link is not None and link.silent:
@@ -229,7 +232,7 @@ def guard_words(state: PanelState) -> str:
         return f"Guard {guard.state}: {guard.reason}"
     limited = f", limited by {', '.join(guard.limits)}" if guard.limits else ""
     words = {
-        "DISCONNECTED": "Guard: robot not connected", "DISABLED": "Guard: motors off", "IDLE": "Guard: at rest",
+        "DISCONNECTED": "Guard: robot not connected", "DISABLED": "Guard: motors off", "IDLE": "Guard: not armed",
         "ARMED": "Guard: armed, at rest", "MOVING": "Guard: arm moves", "HOLD": "Guard: arm holds",
     }
     return words.get(guard.state, f"Guard: {guard.state}") + limited

@@ -105,7 +105,7 @@ def test_releasing_a_stop_never_lets_a_session_run_on_by_itself(client: TestClie
     client.post("/api/reset_done")
     bridge.show(GuardView("FAULT", "tip 12 mm outside the box"))  # the guard's own fault: the session was not paused
     state = client.post("/api/arm/reset_fault").json()
-    assert (state["guard"]["state"], state["paused"], state["phase"]) == ("IDLE", True, "evaluating")
+    assert (state["guard"]["state"], state["paused"], state["phase"]) == ("ARMED", True, "evaluating")
 
 
 def test_after_kill_it_takes_two_acts_until_the_arm_may_move(client: TestClient, bridge: FakeBridge) -> None:

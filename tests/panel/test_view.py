@@ -22,7 +22,7 @@ COMMANDS = {
 
 
 def _state(guard: GuardView | None = None, links: tuple[Link, ...] = (), **session: object) -> PanelState:
-    return PanelState("robot", "human", SessionStatus(**session), guard or GuardView(), links)  # type: ignore[arg-type]
+    return PanelState("robot", "human", SessionStatus(**session), guard or GuardView("ARMED"), links)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("phase", get_args(Phase))
@@ -62,6 +62,7 @@ def test_only_what_makes_sense_can_be_pressed(session: dict[str, object], extra:
     [
         ("DISCONNECTED", "Robot not connected", "cable out", set(), "Guard DISCONNECTED: cable out"),
         ("DISABLED", "Motors are off", "cable out. Take everybody", {"arm/enable"}, "Guard DISABLED: cable out"),
+        ("IDLE", "The arm is not armed", "press Enable motors", {"arm/enable"}, "Guard IDLE: cable out"),
         ("ESTOP", "Emergency stop", "turn the e-stop button out", {"arm/reset_fault"}, "Guard ESTOP: cable out"),
         ("FAULT", "Arm stopped", "press Release stop", {"arm/reset_fault"}, "Guard FAULT: cable out"),
         ("HOLD", "The arm holds", "cable out", {"pause"}, "Guard HOLD: cable out"),
@@ -81,7 +82,7 @@ def test_each_state_of_the_guard_is_shown_with_its_reason_and_its_way_out(
 @pytest.mark.parametrize("guard", get_args(GuardState))
 def test_a_guard_without_a_reason_is_told_in_words(guard: GuardState) -> None:
     assert view.guard_words(_state(GuardView(guard))).startswith("Guard: ")
-    may_start = guard not in ("DISCONNECTED", "DISABLED", "FAULT", "ESTOP")
+    may_start = guard in ("ARMED", "MOVING", "HOLD")
     assert ("start" in view.allowed(_state(GuardView(guard), phase="idle"))) == may_start
 
 
