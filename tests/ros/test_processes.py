@@ -15,7 +15,7 @@ def end(*_):
     time.sleep(float(sys.argv[1]))
     print("ended", time.monotonic(), flush=True)
     sys.exit(0)
-signal.signal(signal.SIGINT, end)
+signal.signal(signal.SIGTERM, end)
 print("ready", flush=True)
 time.sleep(60)
 """

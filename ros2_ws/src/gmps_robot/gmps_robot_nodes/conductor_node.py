@@ -159,7 +159,9 @@ class ConductorNode(Node):
     def _wait(self, ready: Callable[[], bool], otherwise: str) -> None:
         end = time.monotonic() + self._patience
         while not ready():
-            if self._ending.requested or time.monotonic() > end:
+            if self._ending.requested:
+                raise SetupError("asked to end before all nodes were there")
+            if time.monotonic() > end:
                 raise SetupError(f"{otherwise} (waited {self._patience:.0f} s)")
             self._executor.spin_once(timeout_sec=WAKE)
 

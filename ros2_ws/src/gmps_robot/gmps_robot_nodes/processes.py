@@ -57,9 +57,10 @@ class Processes:
         return None
 
     def end(self, patience: float = 8.0) -> None:
-        """Ask all to end (SIGINT), kill those that do not within `patience` [s], and clean what they leave behind.
+        """Ask all to end, kill those that do not within `patience` [s], and clean what they leave behind.
 
-        The one that was started first, the robot's side, ends last: nobody is left talking to a robot that is gone.
+        The one that was started first, the robot's side, ends last: nobody is left talking to a robot that is gone. By
+        SIGTERM: a node that is still starting ends by it without a traceback, which would bury the reason.
         """
         started = list(self._running.values())
         self._end(started[1:], patience)
@@ -72,7 +73,7 @@ class Processes:
     def _end(self, processes: Sequence[subprocess.Popen[str]], patience: float) -> None:
         alive = [p for p in processes if p.poll() is None]
         for process in alive:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
         end = time.monotonic() + patience
         for process in alive:
             try:
