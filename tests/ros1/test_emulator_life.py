@@ -19,7 +19,7 @@ from gmps_robot.errors import SetupError, SimulationError, TaskError
 from gmps_robot.sawyer.tcpros import RosNode
 from gmps_robot.tasks import Task
 from sim.emulator import children
-from sim.intera_emulator import Emulator
+from sim.intera_emulator import Emulator, main
 from tests.ros1.ros1_world import ROSPY, until
 
 PUSH = families.family("push")
@@ -127,6 +127,25 @@ def test_parameters_of_another_robot() -> None:
 def test_a_task_of_another_family_is_refused() -> None:
     with Emulator(PUSH) as emulator, pytest.raises(TaskError, match="door"):
         emulator.reset_scene(Task("door", "test", 0, (0.0, 0.0), 0), 0)
+
+
+def test_from_the_command_line_it_runs_until_it_is_interrupted() -> None:
+    command = [sys.executable, "-m", "sim.intera_emulator", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        name, _, uri = process.stdout.readline().strip().partition("=")
+        assert name == "ROS_MASTER_URI"
+        made = family_of(psutil.Process(process.pid))
+        with RosNode("caller", uri) as node:
+            assert node.get_param("/manifest/robot_class") == "sawyer"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20.0) == 0
+    until(lambda: not any(child.is_running() for child in made), "processes are left")
+
+
+def test_the_command_line_names_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--family", "pusch"]) == 1
+    assert "push" in capsys.readouterr().err
 
 
 def test_it_costs_less_than_a_core() -> None:
