@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gmps_robot.families.family import Family
 
 PERIOD = 0.01  # [s]
-LINK_LOST = 1.0  # silence after which there is no link [s]
+LINK_LOST = 0.5  # silence after which there is no link [s]
 SILENT = 0.5  # silence after which nothing is commanded any more: the robot's own time-out acts [s]
 COLLISION_SHOWN = 0.1  # how long a collision is reported [s]
 TRANSPORT, OLDEST = 0.005, 0.03  # from the robot's joints to our ears; no further is a motion extrapolated [s]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from typing import Any, Protocol
 
@@ -46,8 +47,9 @@ class Gripper:
         times = frozenset(nanoseconds(time) for time in message.commands)
         with self._lock:
             self._acknowledged = times
-            if "position_response_m" in signals:
-                self._opening = float(json.loads(signals["position_response_m"])[0])
+            opening = float(json.loads(signals.get("position_response_m", "[NaN]"))[0])
+            if math.isfinite(opening):
+                self._opening = opening
 
     def drive(self, share: float, now: float, wall_ns: int) -> str:
         """Open the gripper to `share`, -1 closed to 1 open; return what is wrong, or an empty string.
