@@ -153,6 +153,14 @@ def test_the_hand_keeps_thirty_millimetres_and_slows_down_in_the_last_twenty() -
     assert speeds[np.array(heights[:-1]) > 0.13].max() > 0.14
 
 
+@pytest.mark.parametrize(("left", "share"), [(0.015, 0.75), (0.010, 0.5), (0.021, 1.0)])
+def test_the_zone_in_which_the_body_slows_down_is_twenty_millimetres(left: float, share: float) -> None:
+    hand = lowest(world_at((0.5, 0.0, 0.12)), finger=False)
+    envelope = in_force(replace(ENVELOPE, finger_clearance=-0.2, link_clearance=0.0, table_height=hand - left))
+    now, lower = (joints_now(envelope, joints_at((0.5, 0.0, z))) for z in (0.12, 0.119))
+    assert slow_down(envelope, now, lower)[0] == pytest.approx(share, abs=1e-6)
+
+
 def test_margins_of_body_joints_and_singularity_are_distances_to_their_limits() -> None:
     now = joints_now(in_force(ENVELOPE), START_JOINTS)
     margins = dict(zip(NAMES, now.margins, strict=True))
