@@ -70,8 +70,7 @@ def _asked(node: RosNode, seconds: float) -> Iterator[Answer]:
     yield _back_connection(node)
     listening = Listening(node)
     yield from listening.silent()
-    time.sleep(seconds)
-    yield rates({topic: each.rate_hz for topic, each in node.statistics().items() if topic in TOPICS})
+    yield rates(_counted(node, seconds))
     yield clock(listening.offsets)
     if listening.state is not None:
         yield state(listening.state)
@@ -190,6 +189,14 @@ def _back_connection(node: RosNode) -> Answer:
         advice = "let the firewall pass TCP from the robot; containers need network_mode: host"
         return Answer("back-connection", False, detail, advice)
     return Answer("back-connection", True, f"the robot connects to {node.address}")
+
+
+def _counted(node: RosNode, seconds: float) -> dict[str, float]:
+    """Messages per second that come within `seconds`, by topic: one that has fallen silent has none."""
+    begun, before = time.monotonic(), node.statistics()
+    time.sleep(seconds)
+    elapsed, after = time.monotonic() - begun, node.statistics()
+    return {topic: (after[topic].count - before[topic].count) / elapsed for topic in TOPICS}
 
 
 def _hosts(node: RosNode) -> tuple[str, ...]:
