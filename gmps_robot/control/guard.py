@@ -40,6 +40,7 @@ RESYNC_DISTANCE = 0.01  # an arm at rest this far from its command was moved by 
 UNREACHED = 0.01  # commanded joints this far from the commanded tip cannot reach it [m]
 STUCK = 0.002  # a way back on which the limits leave no more than this is given up [m/s]
 COAST = 0.033  # what a servo runs on before it stands, as time at its speed [s]
+FREED = 0.008  # so far back from a contact it is no longer felt [m]
 CAUTION = (0.75, 0.5, 0.25, 0.0)  # shares between the wanted step and braking that are tried near a limit
 
 
@@ -205,7 +206,9 @@ def _retreat(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, re
     wanted, retreat = follow(
         state.retreat, state.tip_target, envelope.reset.speed, envelope.acceleration, state.period
     )
-    if not retreat:
+    away = float(np.linalg.norm(state.tip_target - state.contact))
+    pressed = away > FREED and state.force.level > envelope.force_stop  # by something behind the arm
+    if not retreat or pressed:
         return _stop(envelope, replace(state, retreat=()), measured, reasons)
     moved = _advance(envelope, replace(state, retreat=retreat, source="reset", stopping=False), wanted, reasons)
     blocked = float(np.linalg.norm(moved.velocity)) < STUCK

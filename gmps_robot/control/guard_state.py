@@ -55,6 +55,7 @@ class GuardState:
     force: Force = field(default_factory=Force)
     path: Path = ()  # where the commanded tip came from
     retreat: Path = ()  # what is left of the way back from a contact
+    contact: FloatArray = field(default_factory=lambda: np.zeros(3))  # (3,) where that way began [m]
     blind: bool = False  # the measured state was not usable in this tick
     stopping: bool = False  # the ramp to rest has begun
     resynced: bool = False  # the commanded joints were set to the measured ones in this tick

@@ -99,6 +99,7 @@ def test_hold_ends_with_the_next_good_command() -> None:
         {"velocity": np.array([np.nan, 0.0, 0.0])},
         {"velocity": np.array([np.inf, 0.0, 0.0])},
         {"velocity": np.zeros(4)},
+        {"velocity": np.array([0.0, 2000.0, 0.0])},
         {"velocity": "fast"},
         {"velocity": None},
         {"gripper": float("nan")},

@@ -349,6 +349,20 @@ def test_after_a_contact_the_arm_goes_back_twenty_millimetres_and_stays(period: 
     assert world.state.mode == "FAULT"
 
 
+def test_a_way_back_into_something_else_is_given_up() -> None:
+    world = World(armed_at(START_JOINTS, FAST))
+    sideways(world, speed=0.1, steps=80)
+    assert press(world, 41.0, 1) == 1
+    contact = world.state.tip_target.copy()
+    for _ in range(150):
+        behind = contact[1] - world.state.tip_target[1]
+        wrench = np.array([0.0, 30.0 if behind > 0.005 else 0.0, 0.0, 0.0, 0.0, 0.0])
+        world.tick(None, world.seen(wrench=wrench, tip_velocity=world.state.velocity))
+    assert not world.state.retreat
+    assert world.state.at_rest
+    assert contact[1] - world.state.tip_target[1] < 0.016
+
+
 def test_a_stop_of_a_person_ends_the_way_back() -> None:
     world = World(armed_at(START_JOINTS, FAST))
     sideways(world, speed=0.1, steps=80)
