@@ -60,7 +60,9 @@ def _judge(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, reas
     force = force_problem(state.force, envelope)
     if force and state.mode != "FAULT":
         retreat, path = way_back(state.path, measured.tip_position, envelope.back_off)
-        return replace(latch(state, "force", force), retreat=retreat, path=path, contact=measured.tip_position)
+        # Whoever moved the arm into it, homing too, comes to rest before the way back begins: that one is "reset".
+        state = replace(latch(state, "force", force), source="teleop", stopping=False)
+        return replace(state, retreat=retreat, path=path, contact=measured.tip_position)
     if state.force.level > envelope.force_warning:
         reasons.append(f"force: {state.force.level:.0f} N, warning at {envelope.force_warning:.0f}")
     if is_outside(measured.tip_position, envelope).any():

@@ -14,7 +14,18 @@ from gmps_robot.control.kinematics import forward, joint_limits, joints_at, neut
 from gmps_robot.control.sawyer_model import sawyer_model
 from gmps_robot.errors import ArmError
 from gmps_robot.types import SafetyEnvelope, SourceLimits
-from tests.unit.guard_world import BOX, ENVELOPE, HARD, START, START_JOINTS, World, armed_at, in_force
+from tests.unit.guard_world import (
+    BOX,
+    ENVELOPE,
+    HARD,
+    START,
+    START_JOINTS,
+    World,
+    arm_state,
+    armed_at,
+    in_force,
+    pushed,
+)
 
 FAST = 0.01  # a robot's period [s]
 FORWARD = np.array([0.1, 0.0, 0.0])
@@ -347,6 +358,21 @@ def test_after_a_contact_the_arm_goes_back_twenty_millimetres_and_stays(period: 
     assert contact[1] - world.state.tip_target[1] == pytest.approx(0.020, abs=3e-3)
     assert world.state.at_rest
     assert world.state.mode == "FAULT"
+
+
+@pytest.mark.parametrize("source", ["policy", "teleop", "reset"])
+def test_an_arm_that_lags_behind_its_command_goes_back_from_where_it_is(source: str) -> None:
+    world = World(armed_at(START_JOINTS, FAST))
+    sideways(world, source, 0.15, steps=120)
+    lagging = arm_state(pushed(world.state.joints, np.array([0.0, -0.015, 0.0])), world.now)
+    contact = lagging.tip_position[1]
+    world.tick(None, replace(lagging, wrench=np.array([0.0, -61.0, 0.0, 0.0, 0.0, 0.0])))
+    assert world.state.fault == "force"
+    for _ in range(200):
+        pressing = np.array([0.0, -61.0 if world.state.tip_target[1] > contact - 0.003 else 0.0, 0.0, 0.0, 0.0, 0.0])
+        world.tick(None, world.seen(wrench=pressing, tip_velocity=world.state.velocity))
+    assert contact - world.state.tip_target[1] == pytest.approx(0.020, abs=4e-3)
+    assert (world.state.at_rest, world.state.mode) == (True, "FAULT")
 
 
 def test_a_way_back_into_something_else_is_given_up() -> None:
