@@ -26,7 +26,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
-from benchmarks.faults.stop import MissedError
+from benchmarks.faults.stop import Figures, MissedError
 from gmps_robot import families
 from sim.intera_emulator import Emulator
 
@@ -35,6 +35,9 @@ FAST = 0.16  # a tip faster than this is in the middle of a sweep [m/s]
 ASK_AGAIN = 8.0  # [s]
 QUIET = 0.15  # at rest means slower than SILENT for this long [s]
 POLICY = Path(__file__).with_name("policy.py")
+STOPPED = {"HOLD", "FAULT", "ESTOP"}
+AT_REST = {"HOLD", "ARMED"}  # a HOLD ends when the tip rests, and the one before the last status may be missed
+LATE = ("overrun:", "early:")  # what the guard says when the driver is not run in time
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
@@ -146,6 +149,20 @@ class Rig:
             return last - start + 1e-9 if trace[-1, 0] - last > QUIET else None
 
         return float(self.until(rested, "the tip does not come to rest", patience))
+
+    def stopped(self, since: float, modes: set[str], words: str = "") -> Figures:
+        """Return how long after `since` one of `modes` was told, for a reason with `words`, and the tip was at rest."""
+        seen, reason = self.mode_since(since, modes)
+        if words not in reason:
+            raise MissedError(f"stopped for another reason: {reason!r}, not {words!r}")
+        return {"seen": seen, "rest": self.rest_since(since)}
+
+    def went_on(self, since: float) -> None:
+        """Check that nothing stopped the arm; a HOLD because this machine ran the driver too late is no reaction."""
+        told = [(s.state, s.reason, *s.limits) for t, s in self.statuses if t > since and s.state in STOPPED]
+        stops = [words for words in told if not any(late in " ".join(words) for late in LATE)]
+        if stops:
+            raise MissedError(f"the motion did not go on: {stops}")
 
     def call(self, kind: Any, name: str, request: Any = None) -> Any:
         """Call a service of the driver."""
