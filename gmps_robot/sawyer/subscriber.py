@@ -96,7 +96,7 @@ class Subscription:
         """Return what has come in so far."""
         with self._changed:
             times = self._receipts
-            span = times[-1] - times[0] if len(times) > 1 else 0.0
+            span = self._clock() - times[0] if len(times) > 1 else 0.0  # so that the rate of a silent topic falls
             return TopicStatistics(
                 self.topic, self._count, self._bytes, times[-1] if times else None,
                 (len(times) - 1) / span if span > 0 else 0.0, len(self._sources),

@@ -29,9 +29,10 @@ class Hands:
         return True
 
 
-def make_run() -> tuple[AdaptRun, Hands, Pairing]:
+def make_run(lag: int = 0) -> tuple[AdaptRun, Hands, Pairing]:
     pairing, hands = Pairing(frozenset({"arm", "scene"}), Clock()), Hands()
-    return AdaptRun(make_session(), FAMILY, TASK, "twin", 0, pairing, hands, Clock(), film=False), hands, pairing
+    run = AdaptRun(make_session(), FAMILY, TASK, "twin", 0, pairing, hands, Clock(), film=False, lag=lag)
+    return run, hands, pairing
 
 
 def observe(run: AdaptRun, pairing: Pairing, stamps: range) -> None:
@@ -50,6 +51,17 @@ def test_an_episode_is_judged_by_as_many_scenes_as_it_has_steps() -> None:
     observe(run, pairing, range(1, FAMILY.horizon + 2))
     status = run.session.status
     assert (status.episode, len(status.before_returns), hands.resets) == (2, 1, 2)
+
+
+def test_on_a_rig_the_last_action_is_judged_by_what_is_seen_one_observation_later() -> None:
+    run, _, pairing = make_run(lag=1)
+    run.progress()
+    run.reset_confirmed(1)
+    observe(run, pairing, range(1, FAMILY.horizon + 2))
+    assert run.session.status.phase == "awaiting_label"
+    observe(run, pairing, range(FAMILY.horizon + 2, FAMILY.horizon + 3))
+    assert len(run.session.status.before_returns) == 1
+    assert len(run.paths.paths["before"][0]) == FAMILY.horizon + 2  # the start, and one more than there are steps
 
 
 def test_a_reset_that_is_confirmed_in_mid_episode_voids_the_episode_and_is_asked_for_again() -> None:

@@ -18,7 +18,7 @@ from gmps_robot.policy import MetaPolicy
 from gmps_robot.tasks import Task, split
 from gmps_robot_nodes import session_status
 from gmps_robot_nodes.adapt_report import SessionFolder, inner_loop
-from gmps_robot_nodes.adapt_run import AdaptRun, RewardSource
+from gmps_robot_nodes.adapt_run import RIG_LAG, AdaptRun, RewardSource
 from gmps_robot_nodes.adapt_topics import AdaptTopics
 from gmps_robot_nodes.pairing import RIG_TOLERANCE_NS, Pairing, Part
 
@@ -126,10 +126,10 @@ def begin(
     )  # fmt: skip
     folder = SessionFolder(options.out, task, options.checkpoint, settings, family)
     session = AdaptationSession(policy, family, settings, clock=time.monotonic, save=folder.save_phi)
-    tolerance_ns = 0 if options.robot == "twin" else RIG_TOLERANCE_NS
+    tolerance_ns, lag = (0, 0) if options.robot == "twin" else (RIG_TOLERANCE_NS, RIG_LAG)
     pairing = Pairing(needs(policy, reward), time.monotonic, tolerance_ns)
     run = AdaptRun(
-        session, family, task, reward, int(goal.seed), pairing, topics, time.monotonic, film=options.film
+        session, family, task, reward, int(goal.seed), pairing, topics, time.monotonic, film=options.film, lag=lag
     )
     topics.on_reset(run.reset_confirmed, run.reset_refused)
     return Started(run, pairing, folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -18,6 +18,7 @@ from gmps_robot_nodes.frozen import FrozenPicture
 from gmps_robot_nodes.pairing import Moment, Pairing
 
 RewardSource = Literal["twin", "human"]
+RIG_LAG = 1  # observations: camera, policy and servos of a rig take about one period
 RESET_PATIENCE = 5.0  # a reset that is not confirmed by then is asked for again [s]
 
 
@@ -48,16 +49,16 @@ class AdaptRun:
 
     def __init__(
         self, session: AdaptationSession, family: Family, task: Task, reward: RewardSource, seed: int, pairing: Pairing,
-        hands: Hands, clock: Callable[[], float], film: bool,
+        hands: Hands, clock: Callable[[], float], film: bool, lag: int,
     ) -> None:
-        """Start `session` on `task`.
+        """Start `session` on `task`; the outcome of an action is seen `lag` observations later than on the twin.
 
         Raises:
             SessionError: the session cannot start.
         """
         self.session, self.task, self.reward = session, task, reward
         self._family, self._seed, self._pairing, self._hands, self._clock = family, seed, pairing, hands, clock
-        self._film = film
+        self._film, self._lag = film, lag
         self._counted = (0, 0, 0)  # finished episodes per stage whose paths are kept
         self._scenes: list[SceneState] = []
         self._awaited = 0  # the observation that the last action answered [ns]; zero: none
@@ -136,8 +137,7 @@ class AdaptRun:
                 self._asked = self._clock()
             return False
         if status.phase == "awaiting_label" and self.reward == "twin":
-            self._label()
-            return True
+            return self._judge(status)
         moment = self._pairing.newest()
         if moment is not None:
             self._act(moment)
@@ -184,11 +184,24 @@ class AdaptRun:
         status = self.session.status
         return self._film and status.stage != "adapt" and status.episode == 1
 
-    def _label(self) -> None:
+    def _judge(self, status: SessionStatus) -> bool:
+        """Label the finished episode once the outcome of its last action is seen; return whether anything was done."""
+        if len(self._scenes) < status.horizon + self._lag:
+            moment = self._pairing.newest()
+            if moment is None or moment.scene is None:
+                return False
+            self._scenes.append(moment.scene)
+            self.paths.add(moment.scene)
+            self._hands.send(None, moment.stamp_ns)
+            return True
+        self._label(self._scenes[self._lag :])
+        return True
+
+    def _label(self, scenes: Sequence[SceneState]) -> None:
         """Judge the finished episode as a person would: one binary label at its end."""
         scene = SceneState(
-            np.stack([s.tip for s in self._scenes]), np.stack([s.object_pose for s in self._scenes]),
-            np.stack([s.time for s in self._scenes]),
+            np.stack([s.tip for s in scenes]), np.stack([s.object_pose for s in scenes]),
+            np.stack([s.time for s in scenes]),
         )  # fmt: skip
         context = np.array(self.task.context)
         rewards = self._family.reward(scene, context, "binary")

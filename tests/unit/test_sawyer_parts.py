@@ -1,0 +1,129 @@
+"""What the driver makes of the robot's words, without a robot: partial states, stamps that stand still, a gripper."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gmps_robot.control.kinematics import forward, joints_at
+from gmps_robot.sawyer import checks
+from gmps_robot.sawyer.gripper import STROKE, Gripper
+from gmps_robot.sawyer.heard import NAMES, Heard, Robot, Tip
+from gmps_robot.sawyer.messages import make, nanoseconds, stamp
+
+SECOND = 1_000_000_000
+
+
+def joints(time_ns: int, names: tuple[str, ...] = NAMES, value: float = 0.5) -> Any:
+    header = make("std_msgs/Header", stamp=stamp(time_ns))
+    values = np.full(len(names), value)
+    return make("sensor_msgs/JointState", header=header, name=list(names), position=values, velocity=values)
+
+
+def test_partial_states_are_merged_by_name_and_the_oldest_joint_counts() -> None:
+    heard = Heard()
+    heard.on_joints(joints(SECOND, ("head_pan", *NAMES[:3])), 1.0)
+    assert not np.isfinite(heard.robot().joints_s)
+    heard.on_joints(joints(2 * SECOND, NAMES[3:], 0.7), 2.0)
+    robot = heard.robot()
+    assert robot.joints.tolist() == [0.5] * 3 + [0.7] * 4
+    assert robot.joints_s == 1.0
+
+
+def test_a_stamp_that_stands_still_is_an_old_state_whatever_comes() -> None:
+    heard = Heard()
+    for receipt in (1.0, 1.01, 1.02):
+        heard.on_joints(joints(SECOND), receipt)
+    assert heard.robot().joints_s == 1.0
+
+
+@pytest.mark.parametrize("jump_ns", [-3600 * SECOND, 3600 * SECOND])
+def test_a_clock_that_jumps_does_not_make_states_old(jump_ns: int) -> None:
+    heard = Heard()
+    heard.on_joints(joints(7200 * SECOND), 1.0)
+    heard.on_joints(joints(7200 * SECOND + jump_ns), 1.01)
+    assert heard.robot().joints_s == 1.01
+
+
+def test_what_is_not_finite_or_was_overtaken_is_dropped_as_a_whole() -> None:
+    heard = Heard()
+    heard.on_joints(joints(SECOND), 1.0)
+    heard.on_joints(joints(SECOND + 20_000_000, value=np.nan), 1.02)
+    heard.on_joints(joints(SECOND - 10_000_000, value=0.9), 1.03)
+    robot = heard.robot()
+    assert (robot.joints[0], robot.joints_s, robot.rejected) == (0.5, 1.0, 2)
+
+
+def test_a_pressed_button_is_a_stop() -> None:
+    heard = Heard()
+    heard.on_assembly(make("intera_core_msgs/RobotAssemblyState", enabled=True, estop_button=1), 1.0)
+    assert heard.robot().assembly.stopped
+    assert heard.robot().assembly.pressed
+
+
+@pytest.mark.parametrize(("off", "told"), [(0.004, ""), (0.006, "right_gripper_tip is 6.0 mm")])
+def test_kinematics_are_compared_with_the_robots_own_tip(off: float, told: str) -> None:
+    angles = joints_at((0.5, 0.1, 0.1))
+    pose = forward(angles[None])
+    place = pose.position[0] + np.array([0.0, off, 0.0])
+    tip = Tip("right_gripper_tip", place, quaternion(pose.rotation[0]), np.zeros(3), np.zeros(6))
+    problem = checks.kinematics_problem(Robot(angles, np.zeros(7), tips=(tip,)))
+    assert problem.startswith(told)
+    assert bool(problem) == bool(told)
+    assert "has not told" in checks.kinematics_problem(Robot(angles, np.zeros(7)))
+
+
+def quaternion(rotation: np.ndarray) -> np.ndarray:
+    """x y z w of a rotation by nearly half a turn."""
+    values, vectors = np.linalg.eigh(rotation + rotation.T)
+    axis = vectors[:, np.argmax(values)]
+    half = 0.5 * np.arccos(np.clip((np.trace(rotation) - 1.0) / 2.0, -1.0, 1.0))
+    r = rotation
+    sign = np.sign(axis @ [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]])
+    return np.append((sign or 1.0) * np.sin(half) * axis, np.cos(half))
+
+
+class Said:
+    """A publisher that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+
+    def publish(self, message: Any) -> None:
+        self.messages.append(message)
+
+    def acknowledge(self, gripper: Gripper, opening: float) -> None:
+        signal = make("intera_core_msgs/IODataStatus", name="position_response_m", data=json.dumps([opening]))
+        times = [message.time for message in self.messages]
+        gripper.on_state(make("intera_core_msgs/IODeviceStatus", signals=[signal], commands=times), 0.0)
+
+
+def test_a_gripper_command_is_repeated_under_its_name_until_it_is_acknowledged() -> None:
+    said = Said()
+    gripper = Gripper(said)
+    for k in range(26):
+        assert gripper.drive(-0.5, 0.01 * k, SECOND) == ""
+    assert 3 <= len(said.messages) <= 4
+    assert len({nanoseconds(message.time) for message in said.messages}) == 1
+    wanted = json.loads(said.messages[0].args)["signals"]["position_m"]["data"][0]
+    assert wanted == pytest.approx(STROKE / 4)
+    said.acknowledge(gripper, 0.01)
+    assert gripper.drive(-0.5, 5.0, SECOND) == ""
+    assert gripper.opening == 0.01
+    sent = len(said.messages)
+    gripper.drive(0.5, 5.1, SECOND - 5)  # a clock of day that went back: the name must be new all the same
+    assert len(said.messages) == sent + 1
+    assert nanoseconds(said.messages[-1].time) > nanoseconds(said.messages[0].time)
+
+
+def test_a_gripper_that_does_not_answer_is_a_fault_and_nan_is_no_opening() -> None:
+    said = Said()
+    gripper = Gripper(said)
+    said.acknowledge(gripper, float("nan"))
+    assert gripper.opening == 0.0
+    assert gripper.drive(0.0, 10.0, SECOND) == ""
+    assert gripper.drive(0.0, 11.9, SECOND) == ""
+    assert "no answer to a command for 2 s" in gripper.drive(0.0, 12.1, SECOND)
