@@ -13,8 +13,6 @@ from std_srvs.srv import SetBool
 from benchmarks.faults.rig import AT_REST, Rig
 from benchmarks.faults.stop import Figures, MissedError
 
-FORGOTTEN = 6.0  # the driver may take a dead publisher for alive for longer than the witness does [s]
-
 
 def network_silent(rig: Rig) -> Figures:
     """Nothing comes or goes, and no connection closes."""
@@ -66,13 +64,6 @@ def policy_killed(rig: Rig) -> Figures:
     return rig.stopped(rig.kill("policy"), AT_REST)
 
 
-def policy_returns(rig: Rig) -> None:
-    """Start a new one, once the dead one is no longer taken for a second publisher."""
-    rig.until(lambda: rig.node.count_publishers("policy/command") == 0, "the dead policy stays", 60.0)
-    time.sleep(FORGOTTEN)
-    rig.start_policy()
-
-
 def policy_hangs(rig: Rig) -> Figures:
     """SIGSTOP."""
     rig.sweep()
@@ -90,12 +81,6 @@ def driver_killed(rig: Rig) -> Figures:
     since = rig.kill("sawyer_driver")
     held = rig.until(lambda: [e for e in rig.emulator.events("timeout") if e["time"] > since], "no hold", 3.0)
     return {"robot holds": held[0]["time"] - since, "rest": rig.rest_since(since)}
-
-
-def driver_returns(rig: Rig) -> None:
-    """Start a new one."""
-    rig.statuses.clear()
-    rig.start_driver()
 
 
 def clock_jumps(rig: Rig) -> Figures:

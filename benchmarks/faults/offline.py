@@ -17,7 +17,7 @@ from gmps_robot.policy import MetaPolicy, PolicySpec, init_fast, init_slow
 from gmps_robot.types import ArmCommand, SourceLimits, Trajectory
 from sim.twin import Twin
 
-ARM_TIME = 200.0  # of random twists per repetition [s]
+ARM_TIME = 100.0  # of random twists per repetition [s]
 WIDE = SourceLimits(0.2, (-0.35, -0.7, 0.02), (1.1, 0.7, 1.2))
 EPISODES, STEPS = 20, 50
 
