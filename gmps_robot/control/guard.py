@@ -206,7 +206,7 @@ def _retreat(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, re
     wanted, retreat = follow(
         state.retreat, state.tip_target, envelope.reset.speed, envelope.acceleration, state.period
     )
-    away = float(np.linalg.norm(state.tip_target - state.contact))
+    away = float(np.linalg.norm(measured.tip_position - state.contact))  # the command is ahead of the arm
     pressed = away > FREED and state.force.level > envelope.force_stop  # by something behind the arm
     if not retreat or pressed:
         return _stop(envelope, replace(state, retreat=()), measured, reasons)
