@@ -14,19 +14,26 @@ from pathlib import Path
 from benchmarks.faults.report import Result, write_table
 from benchmarks.faults.rig import Rig
 from benchmarks.faults.rows import ROWS, Row
-from benchmarks.faults.stop import Figures, MissedError
+from benchmarks.faults.stop import Figures, MissedError, NotReadyError
 
+ATTEMPTS = 3  # to get the arm up to speed
 DOCS = Path(__file__).parents[2] / "docs" / "safety.md"
 
 
 def measure(rig: Rig, row: Row) -> Figures | str:
-    """Return the figures of one repetition, or what went wrong."""
+    """Return the figures of one repetition, or what went wrong.
+
+    Raises:
+        NotReadyError: nothing, for the arm was not yet in motion.
+    """
     if row.run is None:
         return "nothing to run"
     try:
         figures = row.run(rig)
         if not row.spoils:
             row.mend(rig)
+    except NotReadyError:
+        raise
     except MissedError as problem:
         return str(problem)
     return figures
@@ -49,12 +56,21 @@ def run_row(name: str, row: Row, repeats: int, rig: Rig | None) -> tuple[Result,
         if row.run is None:
             result.add(measure_offline(row, seed))
             continue
-        rig = rig or Rig(seed)
-        outcome = measure(rig, row)
-        if row.spoils or isinstance(outcome, str):
+        for attempt in range(1, ATTEMPTS + 1):
+            rig = rig or Rig(seed)
+            try:
+                outcome = measure(rig, row)
+            except NotReadyError as problem:
+                outcome = str(problem)
+                if attempt < ATTEMPTS:
+                    rig.close()
+                    rig = None
+                    continue
+            break
+        result.add(outcome)
+        if rig is not None and (row.spoils or isinstance(outcome, str)):
             rig.close()
             rig = None
-        result.add(outcome)
     return result, rig
 
 

@@ -26,7 +26,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
-from benchmarks.faults.stop import Figures, MissedError
+from benchmarks.faults.stop import Figures, MissedError, NotReadyError
 from gmps_robot import families
 from sim.intera_emulator import Emulator
 
@@ -106,10 +106,17 @@ class Rig:
         self.processes.pop(name).wait(20.0)
 
     def sweep(self) -> None:
-        """Arm and sweep; returns in the middle of a sweep at full speed."""
-        self.recover()
-        self.tell("sweep")
-        self.until(self._in_full_sweep, "the tip does not sweep", 20.0)
+        """Arm and sweep; returns in the middle of a sweep at full speed.
+
+        Raises:
+            NotReadyError: the arm does not get there.
+        """
+        try:
+            self.recover()
+            self.tell("sweep")
+            self.until(self._in_full_sweep, "the tip does not sweep", 20.0)
+        except MissedError as problem:
+            raise NotReadyError(str(problem)) from problem
 
     def recover(self) -> None:
         """Bring the arm back to armed, whatever it is in, two acts of a person where two are needed."""

@@ -9,3 +9,7 @@ TOLD = 0.02  # from the reaction to its report in ROS, which is what can be seen
 
 class MissedError(Exception):
     """What should have happened did not."""
+
+
+class NotReadyError(MissedError):
+    """The arm did not get up to speed in the first place: this machine does too much else. No finding of the row."""
