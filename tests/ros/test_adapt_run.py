@@ -6,8 +6,9 @@ import numpy as np
 from gmps_robot_nodes.adapt_run import AdaptRun
 from gmps_robot_nodes.pairing import Pairing
 
+from gmps_robot.control.session_status import SessionStatus
 from gmps_robot.tasks import Task
-from gmps_robot.types import FloatArray, SceneState
+from gmps_robot.types import AppliedCommand, FloatArray, SceneState
 from tests.unit.session_world import FAMILY, TASK, Clock, make_session
 
 
@@ -78,3 +79,25 @@ def test_a_reset_that_is_confirmed_in_mid_episode_voids_the_episode_and_is_asked
     run.reset_confirmed(4)
     observe(run, pairing, range(4, FAMILY.horizon + 5))
     assert len(run.session.status.before_returns) == 1
+
+
+def after_a_step_with(reason: str) -> SessionStatus:
+    """The session after a first step of four in which the guard gave `reason`."""
+    run, _, pairing = make_run()
+    run.progress()
+    run.reset_confirmed(1)
+    observe(run, pairing, range(1, 2))
+    pairing.add_applied(1, AppliedCommand(1, 1, np.zeros(3), -0.5, np.zeros(3), (reason,)))
+    observe(run, pairing, range(2, 3))
+    return run.session.status
+
+
+def test_an_episode_in_which_the_arm_was_held_is_void() -> None:
+    status = after_a_step_with("overrun: 4 control periods of twice their length within a second")
+    assert (status.phase, status.episode, status.before_returns) == ("awaiting_reset", 1, ())
+    assert "held in 1 steps, the last time by overrun: 4 control periods" in status.message
+
+
+def test_a_limit_that_shortens_a_motion_leaves_the_episode_alone() -> None:
+    status = after_a_step_with("speed: 0.31 shortened to 0.20 m/s")
+    assert (status.phase, status.step) == ("evaluating", 2)

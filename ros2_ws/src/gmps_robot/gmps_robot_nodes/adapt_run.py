@@ -13,12 +13,14 @@ from gmps_robot.control.session_status import ACTING, ENDED, STAGES, SessionStat
 from gmps_robot.errors import ObservationError
 from gmps_robot.families.family import Family
 from gmps_robot.tasks import Task
-from gmps_robot.types import FloatArray, Observation, SceneState
+from gmps_robot.types import AppliedCommand, FloatArray, Observation, SceneState
 from gmps_robot_nodes.frozen import FrozenPicture
 from gmps_robot_nodes.pairing import Moment, Pairing
 
 RewardSource = Literal["twin", "human"]
 RIG_LAG = 1  # observations: camera, policy and servos of a rig take about one period
+HELD = ("overrun", "action", "image", "state", "clock")  # reasons of the guard that take the motion away
+HELD_SHARE = 0.1  # of an episode's steps; with more of it the episode says little about the policy
 RESET_PATIENCE = 5.0  # a reset that is not confirmed by then is asked for again [s]
 
 
@@ -66,6 +68,7 @@ class AdaptRun:
         self._confirmed = reward != "human"  # a person has said that hands are clear
         self._resets = 0
         self._begun = False  # whether the path of the present episode has begun
+        self._held = 0  # steps of the present episode in which the guard held the arm
         self._frozen = FrozenPicture()
         self.paths = PathRecorder()
         self.films: dict[Stage, list[bytes]] = {}  # JPEG pictures of the first episode of each stage
@@ -95,6 +98,7 @@ class AdaptRun:
             return
         self._confirmed = self.reward != "human"
         self._awaited, self._scenes, self._begun, self._frozen = 0, [], False, FrozenPicture()
+        self._held = 0
         self._hands.film.clear()
         if self.session.status.phase == "awaiting_reset":
             self.session.reset_done()
@@ -147,6 +151,7 @@ class AdaptRun:
         """Feed the session one observation and send what it wants."""
         for stamp_ns, applied in self._pairing.take_applied().items():
             self.session.record_applied(applied, stamp_ns)
+            self._count_held(applied)
         if self._awaited:
             if moment.scene is not None:
                 self._scenes.append(moment.scene)
@@ -168,6 +173,13 @@ class AdaptRun:
         if action is not None:
             self._awaited = moment.stamp_ns
         self._hands.send(action, moment.stamp_ns)
+
+    def _count_held(self, applied: AppliedCommand) -> None:
+        """An episode in which the arm was held again and again says little about the policy: it is void."""
+        causes = [reason for reason in applied.reasons if reason.split(":")[0] in HELD]
+        self._held += bool(causes)
+        if causes and self._held >= HELD_SHARE * self._family.horizon and self.session.status.phase in ACTING:
+            self.interrupt(f"the arm was held in {self._held} steps, the last time by {causes[-1]}", pause=False)
 
     def _keep_finished(self, status: SessionStatus) -> None:
         """When an episode has just got its label, keep its path and film."""
