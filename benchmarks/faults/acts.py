@@ -5,6 +5,7 @@ Each returns its figures by name, in seconds from the fault on or in metres.
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 
@@ -14,6 +15,8 @@ from benchmarks.faults.rig import AT_REST, Rig
 from benchmarks.faults.stop import Figures, MissedError
 
 BACKED_OFF = 0.01  # at least, after a contact [m]
+POLICY_PERIOD = 0.05  # in which an intruder looks around [s]
+HALF_OPEN = 0.0104  # position_m of the gripper that pushes [m]
 
 
 def camera_stalls(rig: Rig) -> Figures:
@@ -148,11 +151,21 @@ def replayed(rig: Rig) -> Figures:
 
 
 def two_publishers(rig: Rig) -> Figures:
-    """A second policy comes up; the time counts from when it can be seen."""
+    """A second policy comes up; the time counts from the period in which the driver was there for it."""
     rig.sweep()
+    begin, before = time.monotonic(), len(_heard(rig))
     rig.start_policy("intruder")
-    rig.until(lambda: rig.node.count_publishers("policy/command") > 1, "no intruder", 30.0)
-    return rig.stopped(time.monotonic() - 0.005, {"FAULT"}, "publishers")
+    rig.until(lambda: len(_heard(rig)) > before, "no intruder", 30.0)
+    seen, reason = rig.mode_since(begin, {"FAULT"})
+    if "publishers" not in reason:
+        raise MissedError(f"stopped for another reason: {reason!r}")
+    heard = _heard(rig)[-1] - POLICY_PERIOD
+    return {"seen": max(0.0, begin + seen - heard), "rest": max(0.0, begin + rig.rest_since(begin) - heard)}
+
+
+def _heard(rig: Rig) -> list[float]:
+    """When each intruder so far found the driver listening [s]."""
+    return [float(told) for told in re.findall(r"heard at ([0-9.]+)", rig.log("intruder"))]
 
 
 def intruder_leaves(rig: Rig) -> None:
@@ -176,6 +189,8 @@ def another_tip(rig: Rig) -> Figures:
 def gripper_silent(rig: Rig) -> Figures:
     """The gripper neither moves nor answers."""
     rig.recover()
+    rig.until(lambda: abs(rig.emulator.describe()["gripper"]["position_m"] - HALF_OPEN) < 1e-3, "gripper", 5.0)
+    time.sleep(0.3)  # and acknowledged
     rig.emulator.inject("gripper_acks")
     return {"fault": rig.mode_since(rig.tell("grip"), {"FAULT"}, 6.0)[0]}
 

@@ -34,13 +34,16 @@ class Policy(Node):
         super().__init__(name)
         self.order = "still"
         self._tip, self._side, self._seq = np.array([0.4, 0.0, HEIGHT]), 1.0, 0
-        self._image_ns, self._last = 0, ArmCommandMsg()
+        self._image_ns, self._last, self._heard = 0, ArmCommandMsg(), False
         self._publisher = self.create_publisher(ArmCommandMsg, "policy/command", qos.COMMAND)
         self.create_subscription(PoseStamped, "arm/ee_pose", self._on_pose, qos.STATE)
 
     def tick(self) -> None:
         """Publish what the present order asks for."""
         now_ns = self.get_clock().now().nanoseconds
+        if not self._heard and self._publisher.get_subscription_count() > 0:
+            self._heard = True
+            print(f"heard at {time.monotonic():.4f}", flush=True)
         if self.order != "old_image":
             self._image_ns = now_ns
         if self.order == "replay":
