@@ -17,6 +17,7 @@ from gmps_robot_nodes import conversions, qos
 from gmps_robot_nodes.arm_lease import LeaseDesk
 
 Stamps = tuple[int, int | None]
+UNNAMED = "_NODE_NAME_UNKNOWN_"  # a publisher is discovered before the name of its node
 TOPICS = {"policy": "policy/command", "teleop": "teleop/command"}
 
 
@@ -85,9 +86,10 @@ class ArmInbox:
     def intruders(self) -> str:
         """Return who publishes where only one may; empty while nobody does."""
         for topic in TOPICS.values():
-            if self._node.count_publishers(topic) > 1:
+            if (count := self._node.count_publishers(topic)) > 1:
                 names = sorted(info.node_name for info in self._node.get_publishers_info_by_topic(topic))
-                return f"{len(names)} publishers on {topic}: {', '.join(names)}; end all but one"
+                who = ", ".join("a new one" if name == UNNAMED else name for name in names)
+                return f"{count} publishers on {topic}: {who}; end all but one"
         return ""
 
     def _receiver(self, source: str) -> Callable[[ArmCommandMsg], None]:

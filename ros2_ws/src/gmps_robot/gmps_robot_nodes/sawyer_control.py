@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from gmps_robot_nodes.arm_inbox import ArmInbox, Request
 from gmps_robot_nodes.arm_services import ArmServices
 
 DEADLINE = 0.02  # a control period may be this long [s]
+GIVE_WAY = 0.0005  # a thread that computes lets the control thread run after this long; Python's own choice is 5 ms [s]
 SILENCE = AppliedCommand(0, -1, np.zeros(3), 0.0, np.zeros(3))
 OnPeriod = Callable[[AppliedCommand], None]
 OnAnswered = Callable[[AppliedCommand, int], None]
@@ -58,6 +60,7 @@ class SawyerControl:
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
         gc.collect()
+        sys.setswitchinterval(GIVE_WAY)
         gc.freeze()  # what lives as long as the process need not be looked through in a control period
         self._thread.start()
 
