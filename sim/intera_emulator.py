@@ -13,6 +13,7 @@ import argparse
 import json
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -243,4 +244,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # programs in the background may be started with interrupts ignored
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main())

@@ -139,7 +139,10 @@ def test_from_the_command_line_it_runs_until_it_is_interrupted() -> None:
         with RosNode("caller", uri) as node:
             assert node.get_param("/manifest/robot_class") == "sawyer"
         process.send_signal(signal.SIGINT)
-        assert process.wait(20.0) == 0
+        try:
+            assert process.wait(20.0) == 0
+        finally:
+            process.kill()
     until(lambda: not any(child.is_running() for child in made), "processes are left")
 
 
