@@ -41,6 +41,7 @@ def test_a_session_is_started_judged_stopped_and_released_from_the_page(graph: G
         return str(ask("status")[1]["phase"])
 
     graph.until(lambda: not any(link["silent"] for link in ask("status")[1]["links"]))
+    graph.until(lambda: ask("start", task=1000, episodes=2)[0] != 503)  # the action is heard of after the topics
     code, told = ask("start", task=1000, episodes=2)
     assert (code, "expected a number from 0 to 99" in told["message"]) == (409, True)
     code, told = ask("start", task=7, episodes=2)
