@@ -19,6 +19,7 @@ from tests.sim import test_arm_contract as contract
 globals().update({name: test for name, test in vars(contract).items() if name.startswith("test_")})
 SLACK = 0.006  # servo lag, drift and noise of a real arm [m]
 LATENCY = 0.03  # [s]
+SPEED_NOISE = 0.01  # of the joint encoders; test_sawyer_arm.py judges stops by the true tip [m/s]
 
 
 class Beat:
@@ -48,7 +49,7 @@ def arm() -> Iterator[SawyerArm]:
 @pytest.fixture
 def rig(arm: SawyerArm) -> contract.Rig:
     """Armed, at rest, at the start."""
-    made = contract.Rig(arm, time.monotonic, Beat().sleep, slack=SLACK, latency=LATENCY)
+    made = contract.Rig(arm, time.monotonic, Beat().sleep, slack=SLACK, latency=LATENCY, speed_noise=SPEED_NOISE)
     made.silence(0.02)
     if arm.guard_state.mode in ("FAULT", "ESTOP"):
         arm.reset_fault()
