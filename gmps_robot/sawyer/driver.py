@@ -44,6 +44,7 @@ SPEED_SHARE = 0.5  # of what the joints can; the guard stays below by itself
 SWITCH_PATIENCE = 5.0  # for the robot to follow a switch [s]
 REPEAT = 0.1  # of a switch until the robot follows [s]
 STEADY = 0.3  # with motors on before the force is called none: what was felt before is forgotten [s]
+SETTLING, STILL = 0.5, 0.01  # at the end: how long to wait for joints slower than this [s], [rad/s]
 PARTING = 20  # POSITION commands at the end, one per control period
 
 
@@ -78,7 +79,8 @@ class SawyerArm(GuardedArm):
     def rest(self, reason: str) -> None:
         """Come to rest, latch, and leave the arm in POSITION mode where it is. Meanwhile nobody else calls `apply`."""
         self.stop(reason)
-        while self._guard.armed and not self._guard.at_rest:
+        patience = self._clock() + SETTLING
+        while self._guard.armed and not (self._guard.at_rest and (self._still() or self._clock() > patience)):
             self.apply(None, self._clock())
             self._sleep(self.period)
         if not self._guard.armed:
@@ -88,6 +90,10 @@ class SawyerArm(GuardedArm):
         for _ in range(PARTING):
             self._wire.hold(joints)
             self._sleep(self.period)
+
+    def _still(self) -> bool:
+        """Whether the joints rest too, not only their commands, which they follow late."""
+        return bool((np.abs(self._wire.heard.robot().velocities) < STILL).all())
 
     def observe(self) -> ArmState:
         """Return the latest measured state, as the robot told it."""

@@ -213,7 +213,7 @@ def test_at_the_end_it_is_left_in_position_mode(arm: Driven) -> None:
     arm.arm.rest("test")
     truth = arm.emulator.describe()
     assert (truth["mode"], truth["timeout"]) == (POSITION, 0.2)
-    assert arm.stopping_time(time.monotonic()) < 0.2
+    assert arm.stopping_time(time.monotonic()) < 0.1
 
 
 def test_nothing_was_ever_said_that_must_not_be(world: Driven) -> None:
