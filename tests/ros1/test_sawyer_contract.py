@@ -19,7 +19,6 @@ from tests.sim import test_arm_contract as contract
 globals().update({name: test for name, test in vars(contract).items() if name.startswith("test_")})
 SLACK = 0.006  # servo lag, drift and noise of a real arm [m]
 LATENCY = 0.03  # [s]
-SPEED_NOISE = 0.01  # of the joint encoders; test_sawyer_arm.py judges stops by the true tip [m/s]
 
 
 class Beat:
@@ -34,22 +33,31 @@ class Beat:
 
 
 @pytest.fixture(scope="module")
-def arm() -> Iterator[SawyerArm]:
+def emulator() -> Iterator[Emulator]:
     if not ROSPY:
         pytest.skip("not available: no rospy on this system")
+    with Emulator(contract.FAMILY, noise=0.3) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def arm(emulator: Emulator) -> Iterator[SawyerArm]:
     prefer_this_process()  # test machines are shared
     beat = Beat()
     with ExitStack() as stack:
-        emulator = stack.enter_context(Emulator(contract.FAMILY, noise=0.3))
         wire = connect("driver", emulator.master_uri, 5.0)
         stack.callback(wire.close)
         yield SawyerArm(contract.FAMILY, wire, time.monotonic, beat.sleep)
 
 
 @pytest.fixture
-def rig(arm: SawyerArm) -> contract.Rig:
-    """Armed, at rest, at the start."""
-    made = contract.Rig(arm, time.monotonic, Beat().sleep, slack=SLACK, latency=LATENCY, speed_noise=SPEED_NOISE)
+def rig(arm: SawyerArm, emulator: Emulator) -> contract.Rig:
+    """Armed, at rest, at the start. Its stops are judged by the true tip: what the robot tells is noisy."""
+
+    def true_speed() -> float:
+        return float(np.linalg.norm(emulator.trace()[-1, 4:]))
+
+    made = contract.Rig(arm, time.monotonic, Beat().sleep, slack=SLACK, latency=LATENCY, true_speed=true_speed)
     made.silence(0.02)
     if arm.guard_state.mode in ("FAULT", "ESTOP"):
         arm.reset_fault()
