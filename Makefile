@@ -54,7 +54,7 @@ $(STAMPS)/torch-$(TORCH): scripts/install_torch.py | $(STAMPS)/venv
 
 $(STAMPS)/deps: pyproject.toml constraints.txt ros2_ws/src/gmps_robot/setup.py $(STAMPS)/torch-$(TORCH)
 	@echo 'installing packages and ROS 2 wheels (a few minutes the first time)'
-	@$(PIP) --editable '.[sim,panel,sawyer,ros,ros-build]'
+	@$(PIP) --editable '.[sim,data,export,panel,sawyer,ros,ros-build]'
 	@$(PIP) --no-deps --no-build-isolation --editable ros2_ws/src/gmps_robot
 	@touch $@
 
@@ -64,7 +64,7 @@ $(STAMPS)/msgs: $(MSGS) scripts/build_msgs.py | $(STAMPS)/deps
 
 $(STAMPS)/dev: pyproject.toml constraints.txt scripts/browser.py | $(STAMPS)/msgs $(STAMPS)/apt-test
 	@echo 'installing the test tools'
-	@$(PIP) --editable '.[dev]'
+	@$(PIP) --editable '.[dev,postgres]'
 	@$(PY) scripts/browser.py > $(STAMPS)/chromium
 	@touch $@
 

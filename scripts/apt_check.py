@@ -81,6 +81,11 @@ def has_compose() -> bool:
     return False
 
 
+def has_postgres() -> bool:
+    """Return whether a PostgreSQL server is installed, on PATH or where Debian puts its versions."""
+    return shutil.which("postgres") is not None or any(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+
+
 def is_ubuntu() -> bool:
     """Return whether this is Ubuntu."""
     try:
@@ -118,7 +123,10 @@ def needs(tests: bool) -> list[Need]:
     ]
     if not tests:
         return run
-    test = [Need("docker-compose", "the test of docker-compose.yml", has_compose)]
+    test = [
+        Need("docker-compose", "the test of docker-compose.yml", has_compose),
+        Need("postgresql", "the tests of the catalogue on a server", has_postgres),
+    ]
     if not is_ubuntu():  # its chromium is a snap; scripts/browser.py brings another
         browsers = program("chromium", "google-chrome", "google-chrome-stable")
         test.append(Need("chromium", "the tests of the panel", browsers))

@@ -52,7 +52,7 @@ def test_a_second_setup_does_nothing_and_takes_under_a_second(checkout: Path) ->
 @pytest.mark.parametrize(
     ("changed", "redone", "left"),
     [
-        ("constraints.txt", ["pip", "[dev]"], ["-m venv", "install_torch", "build_msgs"]),
+        ("constraints.txt", ["pip", "[dev,postgres]"], ["-m venv", "install_torch", "build_msgs"]),
         ("ros2_ws/src/gmps_msgs/msg/AdaptStatus.msg", ["build_msgs"], ["-m venv", "install_torch", "pip"]),
         ("scripts/install_torch.py", ["install_torch"], ["-m venv", "build_msgs"]),
     ],
@@ -75,8 +75,8 @@ def test_another_torch_build_is_installed_when_asked_for(checkout: Path) -> None
 def test_a_fresh_clone_does_every_step_in_order(checkout: Path) -> None:
     shutil.rmtree(checkout / ".venv")
     plan = make(checkout, *PLAN).stdout
-    extras = "[sim,panel,sawyer,ros,ros-build]"
-    steps = ["apt_check.py", "-m venv", "install_torch.py", extras, "build_msgs.py", "[dev]"]
+    extras = "[sim,data,export,panel,sawyer,ros,ros-build]"
+    steps = ["apt_check.py", "-m venv", "install_torch.py", extras, "build_msgs.py", "[dev,postgres]"]
     places = [plan.index(step) for step in steps]
     assert places == sorted(places)
 
