@@ -48,19 +48,35 @@ def load(cls: type[T], path: Path) -> T:
     Raises:
         ConfigError: the file is missing, is not YAML, or does not fit `cls`.
     """
+    return from_dict(cls, read(path), where=str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a YAML file of keys and values; an empty file has none.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or holds something else.
+    """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"no such file: {path}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
-    return from_dict(cls, {} if raw is None else raw, where=str(path))
+    if raw is not None and not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected keys and values, got {raw!r}")
+    return raw or {}
 
 
 def save(config: object, path: Path) -> None:
     """Write a dataclass as YAML, keys in their order of definition."""
+    write(to_dict(config), path)
+
+
+def write(raw: Mapping[str, Any], path: Path) -> None:
+    """Write plain types as YAML, keys in their order."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(to_dict(config), sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.safe_dump(dict(raw), sort_keys=False), encoding="utf-8")
 
 
 def content_id(config: object) -> str:

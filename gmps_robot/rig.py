@@ -19,6 +19,13 @@ from gmps_robot.types import FloatArray
 
 SHIPPED = Path(__file__).with_name("rigs")
 NOMINAL = "nominal"
+ID = "id"  # key of a written calibration that holds its own content id
+
+
+def _check_finite(what: str, values: Iterable[float]) -> None:
+    bad = [value for value in values if not math.isfinite(value)]
+    if bad:
+        raise ConfigError(f"{what}: {bad[0]} is not a finite number")
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,34 @@ class Latencies:
             if not 0.0 <= value <= 1.0:
                 raise ConfigError(f"latency: {name} = {value} s; valid: 0 to 1")
 
+    @property
+    def any(self) -> bool:
+        """Whether anything is late at all."""
+        return (self.image, self.state, self.command) != (0.0, 0.0, 0.0)
+
+
+_PER_JOINT = (1.0,) * 7
+
+
+@dataclass(frozen=True)
+class ServoFit:
+    """The rig's joint servos as factors of the twin's nominal ones, joint by joint."""
+
+    stiffness: tuple[float, float, float, float, float, float, float] = _PER_JOINT
+    damping: tuple[float, float, float, float, float, float, float] = _PER_JOINT
+    friction: tuple[float, float, float, float, float, float, float] = _PER_JOINT
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            ConfigError: a factor is not positive and finite.
+        """
+        for name, factors in config.to_dict(self).items():
+            bad = [factor for factor in factors if not (math.isfinite(factor) and factor > 0.0)]
+            if bad:
+                raise ConfigError(f"servo: {name} = {factors}: {bad[0]} is no positive number")
+
 
 @dataclass(frozen=True)
 class Residuals:
@@ -147,6 +182,25 @@ class Residuals:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where the numbers come from; empty: nobody has said."""
+
+    date: str = ""  # when the camera was calibrated, ISO 8601
+    capture: str = ""  # content id of the pictures and poses it was calibrated from
+    covariance: tuple[float, ...] = ()  # (36,) of `camera_to_base`: x y z [m], rotation vector in `base` [rad]
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            ConfigError: the covariance is not finite, or is neither empty nor 6 x 6.
+        """
+        _check_finite("origin: covariance", self.covariance)
+        if len(self.covariance) not in (0, 36):
+            raise ConfigError(f"origin: covariance has {len(self.covariance)} values; valid: none, or 36")
+
+
+@dataclass(frozen=True)
 class RigCalibration:
     """One rig. Loaded by `load_rig`; `rig_id` changes with any of its values."""
 
@@ -155,7 +209,10 @@ class RigCalibration:
     camera_to_base: FramePose  # of the optical frame
     table_height: float  # z of the table in the base frame [m]
     latency: Latencies = Latencies()
+    latency_error: Latencies = Latencies()  # half of the 95 % interval of each
     residuals: Residuals = Residuals()
+    servo: ServoFit = ServoFit()
+    origin: Origin = Origin()
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -175,7 +232,8 @@ def load_rig(name_or_path: str | Path) -> RigCalibration:
     """Read the calibration of a rig from a YAML file, or a shipped one by name.
 
     Raises:
-        ConfigError: no such file or name, a key that is unknown (the nearest is named) or missing, or a bad value.
+        ConfigError: no such file or name, a key that is unknown (the nearest is named) or missing, a bad value, or
+            numbers that do not give the id that the file states.
     """
     named = SHIPPED / f"{name_or_path}.yaml"
     path = named if named.is_file() else Path(name_or_path)
@@ -183,13 +241,20 @@ def load_rig(name_or_path: str | Path) -> RigCalibration:
         shipped = [p.stem for p in SHIPPED.glob("*.yaml")]
         raise ConfigError(f"no rig calibration at {str(name_or_path)!r}{nearest(str(name_or_path), shipped)}")
     try:
-        return config.load(RigCalibration, path)
+        raw = config.read(path)
+        stated = raw.pop(ID, None)
+        rig = config.from_dict(RigCalibration, raw, str(path))
     except ConfigError as error:
         said = str(error)
         raise ConfigError(said if str(path) in said else f"{path}: {said}") from error
+    if stated is not None and stated != rig.rig_id:
+        raise ConfigError(
+            f"{path}: its numbers give the id {rig.rig_id}, the file says {stated}: it was edited by hand after "
+            "`gmps calibrate` wrote it. Calibrate again; or, if the change is meant, delete the line that begins `id:`"
+        )
+    return rig
 
 
-def _check_finite(what: str, values: Iterable[float]) -> None:
-    bad = [value for value in values if not math.isfinite(value)]
-    if bad:
-        raise ConfigError(f"{what}: {bad[0]} is not a finite number")
+def save_rig(rig: RigCalibration, path: Path) -> None:
+    """Write `rig` as YAML with its own id, by which `load_rig` notices a change made by hand."""
+    config.write({ID: rig.rig_id, **config.to_dict(rig)}, path)

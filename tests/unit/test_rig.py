@@ -11,7 +11,7 @@ import yaml
 
 from gmps_robot import config
 from gmps_robot.errors import ConfigError
-from gmps_robot.rig import SHIPPED, Pinhole, RigCalibration, load_rig
+from gmps_robot.rig import SHIPPED, Pinhole, RigCalibration, load_rig, save_rig
 
 NOMINAL = yaml.safe_load((SHIPPED / "nominal.yaml").read_text())
 
@@ -59,6 +59,9 @@ def test_the_id_names_the_nominal_rig_and_changes_with_any_value(tmp_path: Path)
         ({"table_height": float("nan")}, "table_height"),
         ({"latency": {"image": -0.01}}, "latency: image = -0.01 s; valid: 0 to 1"),
         ({"latency": {"image": float("nan")}}, "latency: image = nan s"),
+        ({"servo": {"stiffness": [1.0] * 6}}, "expected 7 values"),
+        ({"servo": {"friction": [1.0] * 6 + [0.0]}}, r"servo: friction = .*: 0.0 is no positive number"),
+        ({"origin": {"covariance": [1.0]}}, "covariance has 1 values"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_name_and_the_reason(
@@ -67,6 +70,15 @@ def test_a_bad_file_is_refused_with_its_name_and_the_reason(
     with pytest.raises(ConfigError, match=said) as refused:
         load_rig(written(tmp_path, **changes))
     assert "rig.yaml" in str(refused.value)
+
+
+def test_a_calibration_that_was_edited_by_hand_is_noticed(tmp_path: Path) -> None:
+    path, measured = tmp_path / "rig.yaml", replace(load_rig("nominal"), table_height=0.002)
+    save_rig(measured, path)
+    assert load_rig(path) == measured
+    path.write_text(path.read_text().replace("table_height: 0.002", "table_height: 0.02"))
+    with pytest.raises(ConfigError, match=rf"rig.yaml: .* the file says {measured.rig_id}: it was edited by hand"):
+        load_rig(path)
 
 
 def test_an_unknown_rig_names_the_shipped_ones() -> None:
