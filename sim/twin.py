@@ -11,13 +11,15 @@ import numpy as np
 from gmps_robot.control.guard_checks import as_numbers
 from gmps_robot.control.guard_state import GuardState, arm, starting_at
 from gmps_robot.control.kinematics import forward
+from gmps_robot.control.sawyer_model import JOINTS
 from gmps_robot.control.simulated_arm import SimulatedArm
 from gmps_robot.errors import TaskError
 from gmps_robot.families.family import Family
+from gmps_robot.rig import NOMINAL, RigCalibration, load_rig
 from gmps_robot.tasks import Task
 from gmps_robot.types import ArmCommand, ArmState, FloatArray, ImageArray, SceneState
 from sim.randomize import Variation
-from sim.render.camera import POLICY_CAMERA, Camera
+from sim.render.camera import Camera, rig_camera
 from sim.render.choose import policy_renderer
 from sim.render.video import VideoRenderer, video_renderer
 from sim.sawyer import pad_opening
@@ -29,12 +31,14 @@ class Twin(SimulatedArm):
 
     Attributes:
         family: the task family it stands for.
+        rig: the rig it stands for: where its camera is, how stiff its joints are, how late everything is.
         camera: what `image` sees, the variation's move included.
         task: the task of the last `reset_scene`, drawn in video frames for people, never in `image`.
     """
 
     def __init__(
-        self, family: Family, *, camera: Camera = POLICY_CAMERA, variation: Variation | None = None, seed: int = 0,
+        self, family: Family, *, rig: RigCalibration | None = None, camera: Camera | None = None,
+        variation: Variation | None = None, seed: int = 0,
         clock: Callable[[], float] | None = None, sleep: Callable[[float], None] | None = None,
         renderer: str = "auto", video: str = "auto",
     ) -> None:
@@ -42,7 +46,8 @@ class Twin(SimulatedArm):
 
         Args:
             family: gives scene, start pose, rates and limits.
-            camera: nominal policy camera.
+            rig: what is measured of a real one; None for the nominal rig.
+            camera: the rig's policy camera unless given.
             variation: how this rig differs from the nominal one.
             seed: of the first scene.
             clock: the caller's clock [s], the one `now` of `apply` comes from; None for lock-step, where time moves by
@@ -55,7 +60,9 @@ class Twin(SimulatedArm):
             ConfigError: the variation does not fit one world.
             RenderError: a renderer asked for by name cannot run here.
         """
-        self._worlds = Worlds(family, 1, feels=True)
+        self.rig = rig or load_rig(NOMINAL)
+        camera = camera or rig_camera(self.rig)
+        self._worlds = Worlds(family, 1, feels=True, servo=self.rig.servo, latency=self.rig.latency)
         super().__init__(
             family, starting_at(self._worlds.start_joints, self._worlds.dt), clock or self._simulated_time,
             sleep or (lambda _: None),
@@ -100,11 +107,27 @@ class Twin(SimulatedArm):
         return SceneState(tip, worlds.object_pose[0], np.asarray(worlds.time[0]))
 
     def image(self) -> ImageArray:
-        """Return what the policy sees, (height, width, 3). The goal is not in it."""
+        """Return what the policy sees, (height, width, 3), as late as the rig's camera. The goal is not in it."""
         images = np.empty((1, self.camera.height, self.camera.width, 3), dtype=np.uint8)
-        self._renderer.render(*self._shapes, images)
+        self._renderer.render(*self.shapes(), images)
         image: ImageArray = images[0]
         return image
+
+    def shapes(self) -> tuple[FloatArray, FloatArray]:
+        """Return where the shapes of the present image are: positions (1, g, 3) [m] and rotations (1, g, 9)."""
+        delays = self._worlds.delays
+        return self._shapes if delays is None else delays.shapes(self.rig.latency.image)
+
+    def exposed(self) -> ArmState:
+        """Return the arm as it was when the present image was taken: what pairing by corrected time finds on a rig.
+
+        Where the state is the later of the two, its newest.
+        """
+        late = self.rig.latency
+        if self._worlds.delays is None or late.image <= late.state:
+            return self.observe()
+        stamp_ns = round(self._clock() * 1e9)
+        return replace(self._measure(late.image), stamp_ns=stamp_ns, status=self.status)
 
     def video_frame(self, height: int, width: int) -> ImageArray:
         """Return the policy camera's view for people, (height, width, 3), with the task's goal as a disc.
@@ -151,12 +174,19 @@ class Twin(SimulatedArm):
         """The arm at `now`. Measured once per step: copying a world out of the batch costs as much as simulating it."""
         stamp_ns = round(now * 1e9) if np.isfinite(now) else 0
         if self._state is None:
-            self._state = self._measure()
+            self._state = self._measure(self.rig.latency.state)
         return replace(self._state, stamp_ns=stamp_ns, status=self.status)
 
-    def _measure(self) -> ArmState:
-        worlds = self._worlds
-        joints, velocities = worlds.joints, worlds.joint_velocities
+    def _measure(self, age: float) -> ArmState:
+        """The arm `age` [s] ago, without stamp."""
+        worlds, delays = self._worlds, self._worlds.delays
+        if delays is None:
+            joints, velocities, tip = worlds.joints, worlds.joint_velocities, worlds.tip
+            fingers, wrench = worlds.fingers[0], worlds.wrench[0]
+        else:
+            qpos, qvel, wrench = delays.state(age)
+            joints, velocities, fingers = qpos[None, :JOINTS], qvel[None, :JOINTS], qpos[JOINTS : JOINTS + 2]
+            tip = forward(joints).position
         pose = forward(joints)
         quaternion = np.empty(4)
         mj.mju_mat2Quat(quaternion, pose.rotation[0].ravel())
@@ -164,11 +194,11 @@ class Twin(SimulatedArm):
             stamp_ns=0,
             joints=joints[0],
             joint_velocities=velocities[0],
-            tip_position=worlds.tip[0] + self._variation.tip_offset[0],
+            tip_position=tip[0] + self._variation.tip_offset[0],
             tip_quaternion=quaternion[[1, 2, 3, 0]],
             tip_velocity=pose.jacobian[0, :3] @ velocities[0],
-            wrench=worlds.wrench[0],
-            gripper=pad_opening(worlds.fingers[0]),
+            wrench=wrench,
+            gripper=pad_opening(fingers),
         )
 
     def _data(self) -> mj.MjData:

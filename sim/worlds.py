@@ -14,12 +14,16 @@ from gmps_robot.control.kinematics import forward, ik_step, joints_at
 from gmps_robot.control.sawyer_model import JOINTS
 from gmps_robot.errors import ConfigError, SimulationError
 from gmps_robot.families.family import Family
+from gmps_robot.rig import Latencies, ServoFit
 from gmps_robot.types import FloatArray
 from sim.contact import SENSOR, add_contact_sensor, sensed_wrench
+from sim.delays import Delays
 from sim.sawyer import TIP_SITE, finger_position
 from sim.scenes import OBJECT_JOINT, scene_spec
+from sim.servos import NOMINAL_SERVO, fit_servos
 
 _STAGE = int(mj.mjtStage.mjSTAGE_POS)
+PUNCTUAL = Latencies()
 START_GRIPPER = -0.5  # half open
 WorldIds = NDArray[np.int64]
 
@@ -48,21 +52,38 @@ class Worlds:
         tip_target: (n, 3) commanded tip position [m].
         joint_target: (n, 7) commanded joints [rad].
         steps: (n,) control steps since the world's reset.
+        delays: what is late in the only world; None where nothing is.
         wrench: (n, 6) force [N] and torque about the tip [N m] on the gripper, mean of the last control period; one
             physics step alone would report the spikes of stick and slip. Zero in worlds that do not feel.
     """
 
-    def __init__(self, family: Family, n: int, threads: int = 1, *, feels: bool = False) -> None:
-        """Build the scene of `family` in `n` worlds, stepped on `threads` threads; `feels`: keep `wrench`.
+    def __init__(
+        self, family: Family, n: int, threads: int = 1, *, feels: bool = False, servo: ServoFit = NOMINAL_SERVO,
+        latency: Latencies = PUNCTUAL,
+    ) -> None:
+        """Build the scene of `family` in `n` worlds, stepped on `threads` threads.
+
+        Args:
+            family: gives scene, start pose and rate.
+            n: number of worlds.
+            threads: for physics.
+            feels: keep `wrench`.
+            servo: of the joints.
+            latency: keep `delays`, in one world that feels; zero: there are none.
 
         Raises:
-            ConfigError: `n` or `threads` is below 1, or the control period is no multiple of the physics step.
+            ConfigError: `n` or `threads` is below 1, the control period is no multiple of the physics step, or there
+                are delays and not one world that feels.
             TaskError: there is no scene for the family.
         """
         if n < 1 or threads < 1:
             raise ConfigError(f"worlds = {n}, threads = {threads}: both must be at least 1")
+        if latency.any and (n > 1 or not feels):
+            raise ConfigError(f"{n} worlds cannot be late: delays are kept for one world that feels")
         self.n, self.dt = n, 1.0 / family.control_hz
         self.model, self.start_joints = start_scene(family)
+        fit_servos(self.model, servo)
+        self.delays = Delays(self.model, latency) if latency.any else None
         timestep = self.model.opt.timestep
         self._substeps = round(self.dt / timestep)
         if abs(self._substeps * timestep - self.dt) > 1e-9:
@@ -91,6 +112,8 @@ class Worlds:
         self.tip_target[worlds] = forward(self.start_joints[None]).position
         self.steps[worlds], self.wrench[worlds] = 0, 0.0
         self.batch.forward(ids=worlds, stage=_STAGE)
+        if self.delays is not None:
+            self.delays.reset(self._now())
 
     def advance(self, tip_target: FloatArray, gripper: FloatArray) -> None:
         """Drive the arms to `tip_target` (n, 3) [m], grippers to `gripper` (n,) in [-1, 1], for one control period.
@@ -103,8 +126,11 @@ class Worlds:
     def drive(self, joint_target: FloatArray, tip_target: FloatArray, gripper: FloatArray) -> None:
         """As `advance`, where the joints (n, 7) [rad] that go with the tip targets are known already."""
         self.joint_target[:], self.tip_target[:] = joint_target, tip_target
-        self._ctrl[:, :JOINTS] = self.joint_target
-        self._ctrl[:, JOINTS:] = finger_position(gripper)[:, None]
+        command = np.concatenate([joint_target, np.repeat(finger_position(gripper)[:, None], 2, axis=1)], axis=1)
+        if self.delays is None:
+            self._ctrl[:] = command
+        else:
+            self.delays.command(command[0])
         if self._feels:
             self._step_and_feel()
         else:
@@ -121,10 +147,19 @@ class Worlds:
         """The same physics to the last bit, step by step."""
         total = np.zeros((self.n, 6))
         for _ in range(self._substeps):
+            late = None if self.delays is None else self.delays.arrived()
+            if late is not None:
+                self._ctrl[0] = late
             self.batch.step(nstep=1, stage=int(mj.mjtStage.mjSTAGE_NONE))
             total += sensed_wrench(self._sensor, self.tip)
+            if self.delays is not None:
+                self.delays.note(self._now())
         self.wrench = total / self._substeps
         self.batch.forward(ids=np.arange(self.n), stage=_STAGE)
+
+    def _now(self) -> FloatArray:
+        """State of the first world: qpos, qvel, wrench."""
+        return np.concatenate([self._qpos[0], self._qvel[0], self.wrench[0]])
 
     @property
     def time(self) -> FloatArray:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gmps_robot.errors import ConfigError
+from gmps_robot.rig import NOMINAL, RigCalibration
 from gmps_robot.types import FloatArray
 
 Vector3 = tuple[float, float, float]
@@ -97,3 +98,11 @@ def _rows(matrix: FloatArray) -> tuple[Vector3, Vector3, Vector3]:
 
 
 POLICY_CAMERA = look_at(position=(1.05, 0.0, 0.55), target=(0.62, 0.0, 0.0), fovy=48.0, width=64, height=48)
+
+
+def rig_camera(rig: RigCalibration, width: int = POLICY_CAMERA.width, height: int = POLICY_CAMERA.height) -> Camera:
+    """Return the camera of `rig` as the policy sees through it: undistorted, cropped, `width` x `height` pixels."""
+    if rig.rig_id == NOMINAL and (width, height) == (POLICY_CAMERA.width, POLICY_CAMERA.height):
+        return POLICY_CAMERA  # what rounding to a file and back would change a last bit of
+    lens, pose = rig.camera.policy(width, height), rig.camera_to_base
+    return Camera(pose.position, _rows(pose.rotation), lens.fx, lens.fy, lens.cx, lens.cy, width, height)
