@@ -42,12 +42,20 @@ class LinkError(ArmError):
     """The robot's network does not answer as it should: master, name, back-connection or message definition."""
 
 
+class CatalogError(GmpsError):
+    """The catalogue of episodes is of another version, not ours, not reachable, or lacks what was asked for."""
+
+
 class SimulationError(GmpsError):
     """The physics diverged. `worlds` lists the indices of the worlds that did."""
 
     def __init__(self, message: str, worlds: Iterable[int] = ()) -> None:
         super().__init__(message)
         self.worlds = tuple(worlds)
+
+
+class CalibrationError(GmpsError):
+    """What was captured cannot be calibrated from, or does not fit together; the message names the fault."""
 
 
 class RenderError(GmpsError):
