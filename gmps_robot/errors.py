@@ -42,6 +42,10 @@ class LinkError(ArmError):
     """The robot's network does not answer as it should: master, name, back-connection or message definition."""
 
 
+class EpisodeError(GmpsError):
+    """A recorded episode is missing, damaged, or asked for at the wrong time; or there is no room to record one."""
+
+
 class CatalogError(GmpsError):
     """The catalogue of episodes is of another version, not ours, not reachable, or lacks what was asked for."""
 
