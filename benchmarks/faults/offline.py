@@ -12,7 +12,7 @@ from benchmarks.faults.stop import Figures, MissedError
 from gmps_robot.control.fake_arm import FakeArm
 from gmps_robot.control.kinematics import joint_limits
 from gmps_robot.families.push import PushFamily
-from gmps_robot.learning.inner import AdaptSettings, adapt_policy
+from gmps_robot.learning.inner import Adapted, AdaptSettings, adapt_policy
 from gmps_robot.policy import MetaPolicy, PolicySpec, init_fast, init_slow
 from gmps_robot.types import ArmCommand, SourceLimits, Trajectory
 from sim.twin import Twin
@@ -66,7 +66,10 @@ def frozen_camera(seed: int) -> Figures:
 
 
 def divergence(seed: int) -> Figures:
-    """Rewards that are no numbers are not learned from, with a reason; huge ones leave every parameter finite."""
+    """Rewards that are no numbers are not learned from, nor is taken a step that is far too long: each with a reason.
+
+    A huge reward is a good one among bad ones: advantages are normalised, and the policy changes as by any label.
+    """
     spec = PolicySpec("state")
     generator = torch.Generator().manual_seed(seed)
     fast = init_fast(spec, generator, -1.0)
@@ -79,9 +82,18 @@ def divergence(seed: int) -> Figures:
             raise MissedError(f"a reward of {bad} was learned from")
         if not all(bool(torch.isfinite(value).all()) for value in adapted.policy.fast.values()):
             raise MissedError(f"a reward of {bad} broke the policy")
-        if adapted.skipped:
-            changed += sum(float((adapted.policy.fast[n] - v).abs().max()) for n, v in policy.fast.items())
-    return {"changed": changed}
+        changed += _changed(policy, adapted)
+    far = adapt_policy(policy, _episodes(spec, seed, 1.0), AdaptSettings(step_scale=1e4))
+    if not (far.skipped and "diverges" in far.reason):
+        raise MissedError(f"a step ten thousand times too long was taken: {far.info}")
+    return {"changed": changed + _changed(policy, far)}
+
+
+def _changed(policy: MetaPolicy, adapted: Adapted) -> float:
+    """By how much an update that was refused has changed the parameters all the same."""
+    if not adapted.skipped:
+        return 0.0
+    return sum(float((adapted.policy.fast[n] - v).abs().max()) for n, v in policy.fast.items())
 
 
 def _episodes(spec: PolicySpec, seed: int, bad: float) -> list[Trajectory]:

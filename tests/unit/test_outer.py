@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from gmps_robot.learning.batch import from_trajectories
 from gmps_robot.learning.imitation import DemonstrationSet
-from gmps_robot.learning.inner import AdaptSettings, adapt_policy
+from gmps_robot.learning.inner import MOST_KL, AdaptSettings, adapt_policy, divergence
 from gmps_robot.learning.outer import MetaOptimiser, OuterSettings, Theta, inner_features, meta_loss, meta_update
 from gmps_robot.learning.pool import EpisodePool, RollOut
 from gmps_robot.policy import MetaPolicy, PolicySpec, encode, expand, head, init_fast, init_slow, log_prob
@@ -137,7 +138,7 @@ def test_online_adaptation_leaves_conv_bit_identical_and_changes_fc() -> None:
     theta, _, _, _ = vision_case()
     policy = theta.policy()
     before = {k: v.clone() for k, v in policy.slow.items()}
-    adapted = adapt_policy(policy, [episode(policy, k % 3 == 0, k) for k in range(6)], AdaptSettings())
+    adapted = adapt_policy(policy, [episode(policy, k % 3 == 0, k) for k in range(6)], AdaptSettings(step_scale=0.1))
     assert not adapted.skipped
     assert all(torch.equal(adapted.policy.slow[k], before[k]) for k in before)
     assert all(not torch.equal(adapted.policy.fast[f"fc{i}.weight"], policy.fast[f"fc{i}.weight"]) for i in (0, 1))
@@ -159,3 +160,30 @@ def test_infinite_update_is_refused() -> None:
     adapted = adapt_policy(broken, [episode(policy, k % 2 == 0, k) for k in range(4)], AdaptSettings())
     assert adapted.skipped
     assert adapted.policy is broken
+
+
+def test_an_update_that_diverges_is_refused_by_name_and_the_policy_kept() -> None:
+    policy = vision_case()[0].policy()
+    episodes = [episode(policy, k % 3 == 0, k) for k in range(6)]
+    good = adapt_policy(policy, episodes, AdaptSettings(step_scale=0.1))
+    assert not good.skipped
+    assert 0.0 < good.info["kl"] < MOST_KL / 4.0
+    refused = adapt_policy(policy, episodes, AdaptSettings())
+    assert refused.skipped
+    assert refused.policy is policy
+    assert "it diverges" in refused.reason
+    assert refused.info["kl"] > MOST_KL
+
+
+def test_divergence_is_the_kl_of_the_new_head_against_the_old() -> None:
+    policy = vision_case()[0].policy()
+    batch = from_trajectories([episode(policy, True, 0)], policy.spec.proprio_size)
+    old = {name: value[None] for name, value in policy.fast.items()}
+    wider = {**old, "log_std": old["log_std"] + 0.3, "fc1.bias": old["fc1.bias"] + 0.1}
+    made = [
+        torch.distributions.Independent(torch.distributions.Normal(mean, log_std.exp().expand_as(mean)), 1)
+        for mean, log_std in (head(p, batch.flat_features(), batch.flat_latents()) for p in (wider, old))
+    ]
+    expected = torch.distributions.kl_divergence(*made).mean()
+    assert float(divergence(old, wider, batch)[0]) == pytest.approx(float(expected), rel=1e-4)
+    assert float(divergence(old, old, batch)[0]) == 0.0
