@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class PushFamily:
     def sample(self, split: Split, n: int, seed: int) -> tuple[Task, ...]:
         """Draw `n` goals. The 5 mm cells of the goal box belong to one split each, so splits never meet."""
         rng = np.random.default_rng(np.random.SeedSequence([seed, sum(split.encode())]))
-        drawn = n if split == "train" else BLOCK * -(-n // BLOCK)
+        drawn = max(n, math.prod(TRAIN_STRATA)) if split == "train" else BLOCK * -(-n // BLOCK)
         goals = (_ood_goals(rng, drawn) if split == "ood" else _box_goals(rng, drawn, split))[:n]
         return tuple(
             Task(self.name, split, i, (round(float(x), 6), round(float(y), 6)), seed) for i, (x, y) in enumerate(goals)

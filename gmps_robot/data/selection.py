@@ -1,0 +1,53 @@
+"""Which episodes of the catalogue are meant: a filter, and the question it asks the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVarTuple
+
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.orm import aliased
+
+from gmps_robot.data.models import Episode, Label
+
+Columns = TypeVarTuple("Columns")
+
+
+@dataclass(frozen=True)
+class EpisodeFilter:
+    """Which episodes; None asks for nothing. `accepted`, `success` and `flag` speak of the labels that stand."""
+
+    family: str | None = None
+    split: str | None = None
+    task: str | None = None  # Task.task_id
+    source: str | None = None
+    mode: str | None = None
+    operator: str | None = None
+    checkpoint: str | None = None
+    status: str | None = None
+    accepted: bool | None = None
+    success: bool | None = None
+    labelled: bool | None = None  # whether anybody said success or failure
+    flag: str | None = None
+
+
+def passing(query: Select[*Columns], wanted: EpisodeFilter) -> Select[*Columns]:
+    """Narrow a query of episodes down to those that pass `wanted`."""
+    for name in ("family", "split", "task", "source", "mode", "operator", "checkpoint", "status"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(getattr(Episode, name) == value)
+    for kind in ("accepted", "success"):
+        if (value := getattr(wanted, kind)) is not None:
+            query = query.where(_said(kind, Label.value == float(value)))
+    if wanted.labelled is not None:
+        said = _said("success")
+        query = query.where(said if wanted.labelled else ~said)
+    return query if wanted.flag is None else query.where(_said("flag", Label.value == 1.0, Label.text == wanted.flag))
+
+
+def _said(kind: str, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a whole-episode label of `kind` stands that meets `conditions`."""
+    later = aliased(Label)
+    superseded = select(later.id).where(later.supersedes == Label.id).exists()
+    whole = (Label.episode == Episode.id, Label.kind == kind, Label.step_from.is_(None))
+    return select(Label.id).where(*whole, *conditions, ~superseded).exists()

@@ -1,0 +1,70 @@
+"""Rows of the catalogue: opened, written into journal and database, read back as detached records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Select
+from sqlalchemy.orm import Session as Transaction
+
+from gmps_robot.data import journal
+from gmps_robot.data.database import default_data, default_url, open_engine
+from gmps_robot.data.models import Base
+
+Row = TypeVar("Row", bound=Base)
+
+
+class Store:
+    """An open database with its journal. Safe to use from several threads and processes."""
+
+    def __init__(
+        self, data: Path | None = None, url: str | None = None, now_ns: Callable[[], int] = time.time_ns
+    ) -> None:
+        """Open, create or migrate the catalogue of the directory `data` (default GMPS_DATA) at `url` (GMPS_DB_URL).
+
+        Raises:
+            CatalogError: as `database.open_engine`.
+        """
+        self.data = default_data() if data is None else data
+        self.journal = self.data / journal.NAME
+        self.engine = open_engine(url or default_url(self.data))
+        self._writing = self.engine.execution_options(catalog_write=True)
+        self.now_ns = now_ns
+
+    def __enter__(self) -> Self:
+        """Return self."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+    def put(self, *rows: Base, written: bool = False) -> None:
+        """Write rows, all or none; known keys are renewed. First into the journal, unless they come from it."""
+        if not written:
+            journal.append(self.journal, [(row.__tablename__, asdict(row)) for row in rows])
+        with Transaction(self._writing, expire_on_commit=False) as t, t.begin():
+            for row in rows:
+                t.merge(row)
+                t.flush()
+
+    def read(self, query: Select[Row]) -> list[Row]:
+        """Return the rows of `query`, detached."""
+        with Transaction(self.engine, expire_on_commit=False) as t:
+            return list(t.scalars(query))
+
+    def find(self, table: type[Row], key: Any) -> Row | None:
+        """Return one row by its key."""
+        with Transaction(self.engine, expire_on_commit=False) as t:
+            return t.get(table, key)

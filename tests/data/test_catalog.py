@@ -1,0 +1,216 @@
+"""The catalogue on SQLite and on PostgreSQL: the same tests. Nothing said is lost, nothing wrong is taken."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gmps_robot.data.catalog import Catalog, EpisodeFilter
+from gmps_robot.errors import CatalogError, TaskError
+from gmps_robot.families import family
+from gmps_robot.tasks import Task
+from tests.data.episodes import add_episode
+
+TASKS = family("push").sample("train", 20, 0)
+
+
+@pytest.fixture
+def catalog(url: str, tmp_path: Path) -> Iterator[Catalog]:
+    clock = iter(range(10**9, 10**12, 1000))
+    with Catalog(tmp_path / "data", url, lambda: next(clock)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def add(catalog: Catalog) -> Callable[..., str]:
+    return lambda task=TASKS[0], **fields: add_episode(catalog, task, **fields)
+
+
+def test_an_episode_comes_back_as_it_was_added(catalog: Catalog, add: Callable[..., str]) -> None:
+    key = add(TASKS[3], operator="ada", steps=41, quality={"jerk": 2.5, "flags": ["jerky"]})
+    row = catalog.episode(key)
+    assert (row.task, row.family, row.split, row.operator) == (TASKS[3].task_id, "push", "train", "ada")
+    assert (row.steps, row.seconds, row.quality["jerk"], row.status) == (41, 2.05, 2.5, "complete")
+    assert catalog.file(row).read_bytes() == b"episode"
+    assert row.bytes == len(b"episode")
+    assert [(f.kind, f.text, f.value, f.author) for f in catalog.labels(key)] == [("flag", "jerky", 1.0, "recorder")]
+
+
+def test_adding_twice_renews_the_row_and_repeats_no_flag(catalog: Catalog, add: Callable[..., str]) -> None:
+    key = add(steps=10, quality={"flags": ["short"]})
+    add(steps=12, episode=key, quality={"flags": ["short"]}, status="recovered")
+    assert catalog.count() == 1
+    assert (catalog.episode(key).steps, catalog.episode(key).status) == (12, "recovered")
+    assert len(catalog.labels(key)) == 1
+
+
+def test_episodes_are_found_by_what_they_are_and_by_what_was_said(catalog: Catalog, add: Callable[..., str]) -> None:
+    first = add(TASKS[0], operator="ada", started_ns=1)
+    second = add(TASKS[1], operator="bob", started_ns=2, quality={"flags": ["clipped"]})
+    third = add(TASKS[1], source="policy", checkpoint="push-vision", started_ns=3)
+    catalog.label(first, "success", 1, "ada")
+    catalog.label(second, "success", 0, "ada")
+    catalog.label(second, "accepted", 1, "ada")
+
+    def found(**wanted: object) -> list[str]:
+        return [row.id for row in catalog.episodes(EpisodeFilter(**wanted))]  # type: ignore[arg-type]
+
+    assert found() == [third, second, first]  # newest first
+    assert found(operator="bob") == [second]
+    assert found(task=TASKS[1].task_id, source="demo") == [second]
+    assert found(checkpoint="push-vision", mode="twin") == [third]
+    assert (found(success=True), found(success=False), found(labelled=False)) == ([first], [second], [third])
+    assert (found(accepted=True), found(flag="clipped"), found(flag="jerky")) == ([second], [second], [])
+    assert [row.id for row in catalog.episodes(limit=1, offset=1)] == [second]
+    assert catalog.count(EpisodeFilter(family="push")) == 3
+
+
+def test_a_changed_mind_is_kept_with_author_and_time(catalog: Catalog, add: Callable[..., str]) -> None:
+    key = add()
+    first = catalog.label(key, "success", 0, "ada", text="fell over")
+    second = catalog.label(key, "success", 1, "bob")
+    assert second.supersedes == first.id
+    assert [(say.value, say.author, say.text) for say in catalog.labels(key)] == [
+        (0.0, "ada", "fell over"), (1.0, "bob", "")
+    ]  # fmt: skip
+    assert catalog.labels(key)[0].created_ns < catalog.labels(key)[1].created_ns
+    assert [say.id for say in catalog.standing([key])[key]] == [second.id]
+    assert [row.id for row in catalog.episodes(EpisodeFilter(success=True))] == [key]
+    assert catalog.episodes(EpisodeFilter(success=False)) == []
+
+
+def test_labels_of_different_steps_stand_beside_each_other(catalog: Catalog, add: Callable[..., str]) -> None:
+    key = add(steps=50)
+    catalog.label(key, "reward", 1.0, "ada", step_from=10, step_to=11)
+    catalog.label(key, "reward", 0.5, "ada", step_from=20, step_to=30)
+    again = catalog.label(key, "reward", 2.0, "ada", step_from=10, step_to=11)
+    standing = catalog.standing([key])[key]
+    assert [(say.step_from, say.value) for say in standing] == [(20, 0.5), (10, 2.0)]
+    withdrawn = catalog.label(key, "flag", 1, "bob", text="jerky")
+    catalog.label(key, "flag", 0, "bob", text="jerky")
+    assert {again.id, withdrawn.id} & {say.id for say in catalog.standing([key])[key]} == {again.id}
+    assert catalog.episodes(EpisodeFilter(flag="jerky")) == []
+
+
+def test_a_request_sent_twice_is_one_label(catalog: Catalog, add: Callable[..., str]) -> None:
+    key = add()
+    first = catalog.label(key, "success", 1, "ada", key="click-1")
+    assert catalog.label(key, "success", 1, "ada", key="click-1").id == first.id
+    assert len(catalog.labels(key)) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"kind": "sucess"}, "did you mean 'success'"),
+        ({"value": 0.5}, "0 or 1, not 0.5"),
+        ({"kind": "reward", "value": float("nan")}, "nan"),
+        ({"kind": "flag"}, "needs a name"),
+        ({"step_from": 3}, "both step_from and step_to"),
+        ({"step_from": 30, "step_to": 51}, r"\[30, 51\) are not in an episode of 50 steps"),
+        ({"supersedes": "0" * 32}, "no label '0000"),
+        ({"text": "x" * 2001}, "2001 characters"),
+    ],
+)
+def test_a_label_that_cannot_be_is_refused_and_leaves_nothing(
+    catalog: Catalog, add: Callable[..., str], wrong: dict[str, object], says: str
+) -> None:
+    key = add(steps=50)
+    with pytest.raises(CatalogError, match=says):
+        catalog.label(**{"episode": key, "kind": "success", "value": 1, "author": "ada", **wrong})  # type: ignore[arg-type]
+    assert catalog.labels(key) == []
+    assert "success" not in catalog.journal.read_text()
+
+
+def test_an_episode_that_does_not_exist_is_named(catalog: Catalog) -> None:
+    for ask in (lambda: catalog.episode("beef"), lambda: catalog.label("beef", "success", 1, "ada")):
+        with pytest.raises(CatalogError, match="no episode 'beef'"):
+            ask()
+
+
+def test_a_file_outside_the_data_directory_is_refused(catalog: Catalog, tmp_path: Path) -> None:
+    stray = tmp_path / "stray.mcap"
+    stray.write_bytes(b"")
+    with pytest.raises(CatalogError, match="not below the data directory"):
+        add_episode(catalog, TASKS[0], path=stray)
+
+
+def test_quota_counts_accepted_demonstrations_and_names_the_next(catalog: Catalog, add: Callable[..., str]) -> None:
+    catalog.plan("push", "train", tasks=3, per_task=2, seed=0, author="ada")
+    for task, accepted in ((0, 1), (0, 1), (0, 1), (1, 1), (2, 0)):
+        catalog.label(add(TASKS[task]), "accepted", accepted, "ada")
+    add(TASKS[2], source="policy")  # no demonstration
+    discarded = add(TASKS[2])
+    catalog.label(discarded, "accepted", 1, "ada")
+    catalog.discard(discarded, "the block fell", "ada")
+    quota = catalog.quota("push")
+    assert [(t.accepted, t.recorded, t.missing) for t in quota.tasks] == [(3, 3, 0), (1, 1, 1), (0, 1, 2)]
+    assert (quota.accepted, quota.wanted) == (3, 6)
+    assert quota.next == TASKS[2]
+    for _ in range(2):
+        catalog.label(add(TASKS[2]), "accepted", 1, "ada")
+    catalog.label(add(TASKS[1]), "accepted", 1, "ada")
+    assert catalog.quota("push").next is None
+
+
+def test_without_a_plan_the_recipes_tasks_are_wanted(catalog: Catalog) -> None:
+    assert [quota.task for quota in catalog.quota("push").tasks] == list(TASKS)
+
+
+def test_a_plan_that_cannot_be_is_refused(catalog: Catalog) -> None:
+    with pytest.raises(CatalogError, match="per_task=0: choose 1 to"):
+        catalog.plan("push", "train", 5, 0, 0, "ada")
+    with pytest.raises(TaskError, match="'push'"):
+        catalog.plan("psuh", "train", 5, 1, 0, "ada")
+
+
+def test_the_audit_log_tells_who_did_what(catalog: Catalog) -> None:
+    catalog.audit("login", "ada", "operator")
+    catalog.audit("arm/stop", "bob", "viewer", outcome="ok")
+    assert [(e.what, e.who, e.role) for e in catalog.events()] == [
+        ("arm/stop", "bob", "viewer"), ("login", "ada", "operator")
+    ]  # fmt: skip
+    assert [e.who for e in catalog.events(what="login")] == ["ada"]
+
+
+def _label_many(data: Path, url: str, key: str, author: str) -> None:
+    with Catalog(data, url) as catalog:
+        for number in range(15):
+            catalog.label(key, "reward", number, author, step_from=number, step_to=number + 1)
+
+
+def test_several_processes_write_at_once_and_nothing_is_lost(
+    catalog: Catalog, add: Callable[..., str], url: str
+) -> None:
+    key = add(steps=50)
+    spawn = multiprocessing.get_context("spawn")
+    writers = [spawn.Process(target=_label_many, args=(catalog.data, url, key, name)) for name in ("ada", "bob")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert len(catalog.labels(key)) == 30
+    lines = [json.loads(line) for line in catalog.journal.read_text().splitlines()]
+    assert sum(line["table"] == "label" for line in lines) == 30
+
+
+def test_a_task_is_kept_with_its_context(catalog: Catalog, add: Callable[..., str]) -> None:
+    add(TASKS[5])
+    assert catalog.task(TASKS[5].task_id) == TASKS[5]
+    assert isinstance(catalog.task(TASKS[5].task_id), Task)
+
+
+def test_two_tasks_of_one_name_are_not_taken_for_one_another(catalog: Catalog, add: Callable[..., str]) -> None:
+    """A plan of 40 training tasks is another draw than one of 20, with the same indices."""
+    other = family("push").sample("train", 40, 0)[0]
+    assert other.task_id == TASKS[0].task_id
+    assert other.context != TASKS[0].context
+    for task in (TASKS[0], other):
+        catalog.label(add(task), "accepted", 1, "ada")
+    assert [catalog.task(row.task).context for row in catalog.episodes()].count(other.context) == 1
+    assert catalog.quota("push").tasks[0].accepted == 1
