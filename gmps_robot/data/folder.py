@@ -1,0 +1,68 @@
+"""Where episodes lie: below the data directory, one file per episode, open ones and discarded ones apart.
+
+    episodes/<family>/<id>.mcap         saved: whole, checked, on the disk
+    episodes/<family>/<id>.mcap.part    being recorded, or left by a recorder that was killed
+    discarded/<id>.mcap                 put aside; `gmps data prune` deletes
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from gmps_robot.errors import EpisodeError
+
+SUFFIX = ".mcap"
+PART = ".mcap.part"
+
+
+def part_path(data: Path, family: str, episode: str) -> Path:
+    """Where an episode lies while it is recorded."""
+    return data / "episodes" / family / f"{episode}{PART}"
+
+
+def saved_path(part: Path) -> Path:
+    """Where the episode of `part` lies once it is saved."""
+    return part.with_name(part.name.removesuffix(PART) + SUFFIX)
+
+
+def discarded_path(data: Path, episode: str) -> Path:
+    """Where a discarded episode lies."""
+    return data / "discarded" / f"{episode}{SUFFIX}"
+
+
+def saved(data: Path) -> Iterator[Path]:
+    """Every saved episode, in a fixed order."""
+    return iter(sorted((data / "episodes").glob(f"*/*{SUFFIX}")))
+
+
+def parts(data: Path) -> Iterator[Path]:
+    """Every episode that was not ended, or is being recorded now."""
+    return iter(sorted((data / "episodes").glob(f"*/*{PART}")))
+
+
+def discarded(data: Path) -> Iterator[Path]:
+    """Every discarded episode."""
+    return iter(sorted((data / "discarded").glob(f"*{SUFFIX}")))
+
+
+def find(data: Path, episode: str) -> Path:
+    """Return the file of a saved episode.
+
+    Raises:
+        EpisodeError: there is none of that id.
+    """
+    for path in saved(data):
+        if path.name == f"{episode}{SUFFIX}":
+            return path
+    raise EpisodeError(f"no saved episode {episode!r} below {data.resolve()}; `gmps data stats` lists what there is")
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in `folder` are on the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
