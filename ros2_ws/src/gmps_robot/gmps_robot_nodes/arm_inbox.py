@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from gmps_msgs.msg import ArmCommand as ArmCommandMsg
-from rclpy.callback_groups import CallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.event_handler import QoSLivelinessChangedInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
 
 from gmps_robot.errors import GmpsError
@@ -36,7 +37,6 @@ class ArmInbox:
     def __init__(
         self, node: Node, desk: LeaseDesk, stamps: Callable[[ArmCommandMsg], Stamps | None],
         gripper: Callable[[], float], arrived: Callable[[Request], None] = lambda _: None,
-        group: CallbackGroup | None = None,
     ) -> None:
         """Subscribe.
 
@@ -47,14 +47,18 @@ class ArmInbox:
                 None for a message that cannot be placed.
             gripper: where a hold leaves the gripper, -1 closed to 1 open.
             arrived: told of each request.
-            group: of the subscriptions' callbacks.
         """
         self.desk = desk
         self._node, self._stamps, self._gripper, self._arrived = node, stamps, gripper, arrived
         self._lock = threading.Lock()
         self._newest: dict[str, Request] = {}
+        self._alive = dict.fromkeys(TOPICS, 0)  # publishers that may be heard and live
+        group = MutuallyExclusiveCallbackGroup()  # one after the other, beside what else the node does
         self._subscriptions = [
-            node.create_subscription(ArmCommandMsg, topic, self._receiver(source), qos.COMMAND, callback_group=group)
+            node.create_subscription(
+                ArmCommandMsg, topic, self._receiver(source), qos.COMMAND, callback_group=group,
+                event_callbacks=SubscriptionEventCallbacks(liveliness=self._counter(source)),
+            )
             for source, topic in TOPICS.items()
         ]
 
@@ -84,13 +88,28 @@ class ArmInbox:
             self._node.destroy_subscription(subscription)
 
     def intruders(self) -> str:
-        """Return who publishes where only one may; empty while nobody does."""
-        for topic in TOPICS.values():
-            if (count := self._node.count_publishers(topic)) > 1:
-                names = sorted(info.node_name for info in self._node.get_publishers_info_by_topic(topic))
+        """Return who publishes where only one may; empty while nobody does.
+
+        A process that was killed is listed for 20 s more, as DDS has it; it counts no more once its lease is over.
+        Publishers that offer no lease are not heard, and count while they are listed.
+        """
+        for source, topic in TOPICS.items():
+            if self._node.count_publishers(topic) < 2:
+                continue
+            listed = self._node.get_publishers_info_by_topic(topic)
+            lease = qos.COMMAND.liveliness_lease_duration
+            unheard = sum(info.qos_profile.liveliness_lease_duration > lease for info in listed)
+            if (count := self._alive[source] + unheard) > 1:
+                names = sorted(info.node_name for info in listed)
                 who = ", ".join("a new one" if name == UNNAMED else name for name in names)
                 return f"{count} publishers on {topic}: {who}; end all but one"
         return ""
+
+    def _counter(self, source: str) -> Callable[[QoSLivelinessChangedInfo], None]:
+        def note(told: QoSLivelinessChangedInfo) -> None:
+            self._alive[source] = told.alive_count
+
+        return note
 
     def _receiver(self, source: str) -> Callable[[ArmCommandMsg], None]:
         def receive(message: ArmCommandMsg) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from rclpy.duration import Duration
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 
 COMMAND_LIFESPAN = 0.15  # an older command must not reach the arm [s]; the guard's own limit says the same
+
+COMMAND_LEASE = 1.0  # a publisher of commands whose process has been gone or hung for this long counts no more [s]
 
 CAMERA = QoSProfile(reliability=ReliabilityPolicy.BEST_EFFORT, history=HistoryPolicy.KEEP_LAST, depth=1)
 """Only the newest picture counts."""
@@ -18,8 +20,10 @@ COMMAND = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=1,
     lifespan=Duration(seconds=COMMAND_LIFESPAN),
+    liveliness=LivelinessPolicy.AUTOMATIC,
+    liveliness_lease_duration=Duration(seconds=COMMAND_LEASE),
 )
-"""Requests to move: the newest, and never an old one."""
+"""Requests to move: the newest, and never an old one. Who offers no such lease is not heard."""
 
 STATUS = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,

@@ -7,6 +7,7 @@ commands through; deactivate holds the arm and leaves it in POSITION mode. The m
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from gmps_msgs.msg import ArmCommand as ArmCommandMsg
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
@@ -15,7 +16,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from gmps_robot import families
 from gmps_robot.config import content_id
-from gmps_robot.control.timing import prefer_this_process
+from gmps_robot.control.timing import prefer_this_process, run_in_real_time
 from gmps_robot.errors import ArmError, GmpsError, LinkError
 from gmps_robot.sawyer.driver import SawyerArm
 from gmps_robot.sawyer.wire import Wire, connect
@@ -25,7 +26,7 @@ from gmps_robot_nodes.arm_inbox import ArmInbox, Stamps
 from gmps_robot_nodes.arm_lease import LeaseDesk
 from gmps_robot_nodes.arm_services import ArmServices
 from gmps_robot_nodes.arm_topics import ArmTopics
-from gmps_robot_nodes.sawyer_control import SawyerControl
+from gmps_robot_nodes.sawyer_control import NODE_PRIORITY, SawyerControl
 from gmps_robot_nodes.sawyer_health import SawyerHealth
 from gmps_robot_nodes.spinning import Ending, main, spin
 
@@ -72,7 +73,7 @@ class SawyerDriverNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         desk, arm = LeaseDesk(time.monotonic), self._arm
         self._offers = ArmServices(self, arm, desk, self._group)
-        self._inbox = ArmInbox(self, desk, self._stamps, lambda: arm.guard_state.gripper, group=self._group)
+        self._inbox = ArmInbox(self, desk, self._stamps, lambda: arm.guard_state.gripper)
         self.get_logger().info(f"connected to the robot at {self._uri}; its motors are as they were")
         return super().on_configure(state)
 
@@ -183,10 +184,18 @@ class SawyerDriverNode(LifecycleNode):
         return int(self.get_clock().now().nanoseconds)
 
 
-def _work(ending: Ending) -> int:
+def _scheduling() -> str:
+    """Ask for the best the system grants; return what a person must know about it."""
+    if run_in_real_time(NODE_PRIORITY):
+        return ""
+    grants = "root, CAP_SYS_NICE or an rtprio limit would let it keep time on a busy machine"
+    return f"runs at {'higher' if prefer_this_process() else 'normal'} priority, not in real time; {grants}"
+
+
+def _work(scheduling: str, ending: Ending) -> int:
     node = SawyerDriverNode(ending)
-    if not prefer_this_process():
-        node.get_logger().info("runs at normal priority; root or CAP_SYS_NICE would let it keep time on a busy machine")
+    if scheduling:
+        node.get_logger().warning(scheduling)
     executor = MultiThreadedExecutor(THREADS)
     executor.add_node(node)
     try:
@@ -199,4 +208,4 @@ def _work(ending: Ending) -> int:
 
 
 if __name__ == "__main__":
-    main("sawyer_driver", _work)
+    main("sawyer_driver", partial(_work, _scheduling()))  # before ROS 2 starts threads of its own: they inherit it
