@@ -20,7 +20,7 @@ from gmps_robot.errors import ConfigError, nearest
 from gmps_robot.rig import Pinhole, RigCalibration
 from gmps_robot.types import FloatArray, ImageArray
 
-FITS = 1.0  # rms of the corners about a marker that lies flat; more is no such marker [pixel]
+FITS = 0.6  # rms of the corners about a marker that lies flat; more does not: tilted, lifted, or misread [pixel]
 CORNER = 0.15  # standard deviation of a refined corner; less is not believed [pixel]
 LARGER, WINDOW = 3, 5  # refinement: enlargement, and half side of its window in the enlarged picture [pixel]
 MARGIN = 8  # around the marker [pixel]
@@ -120,7 +120,8 @@ class MarkerFinder:
         if not rms <= FITS:
             return Sighting(False, f"the marker does not lie flat {1e3 * self._level:.0f} mm high: {rms:.1f} px off")
         gain = np.linalg.pinv(by_values)
-        spread = max(CORNER, rms) ** 2 * gain @ gain.T + (gain @ by_camera) @ self._rig_covariance @ (gain @ by_camera).T
+        of_rig = gain @ by_camera  # what an error of the camera's pose does to x, y and turn
+        spread = max(CORNER, rms) ** 2 * gain @ gain.T + of_rig @ self._rig_covariance @ of_rig.T
         covariance = np.zeros((6, 6))
         covariance[np.ix_((0, 1, 5), (0, 1, 5))] = spread
         turn = _turned(values[2])

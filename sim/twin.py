@@ -113,6 +113,11 @@ class Twin(SimulatedArm):
         image: ImageArray = images[0]
         return image
 
+    @property
+    def model(self) -> mj.MjModel:
+        """The compiled scene."""
+        return self._model
+
     def shapes(self) -> tuple[FloatArray, FloatArray]:
         """Return where the shapes of the present image are: positions (1, g, 3) [m] and rotations (1, g, 9)."""
         delays = self._worlds.delays
