@@ -143,6 +143,19 @@ def prefer_this_process() -> bool:
     return True
 
 
+def run_in_real_time(priority: int) -> bool:
+    """Let the calling thread, and those it starts, run before every ordinary process; return whether the system does.
+
+    SCHED_FIFO: without it a thread that holds the interpreter can lose its core to another program and keep a control
+    thread waiting. Needs CAP_SYS_NICE, as root has it, or an `rtprio` limit of `priority` (1 to 99).
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except PermissionError:
+        return False
+    return True
+
+
 def require_fresh(name: str, stamp_ns: int, now: float, limit: float) -> None:
     """Check the age of a piece of input.
 

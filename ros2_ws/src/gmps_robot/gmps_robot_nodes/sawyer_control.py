@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gmps_robot.control.timing import CycleTimer, Pacer
+from gmps_robot.control.timing import CycleTimer, Pacer, run_in_real_time
 from gmps_robot.errors import GmpsError
 from gmps_robot.sawyer.driver import SawyerArm
 from gmps_robot.types import AppliedCommand
@@ -19,6 +19,7 @@ from gmps_robot_nodes.arm_services import ArmServices
 
 DEADLINE = 0.02  # a control period may be this long [s]
 GIVE_WAY = 0.0005  # a thread that computes lets the control thread run after this long; Python's own choice is 5 ms [s]
+NODE_PRIORITY, CONTROL_PRIORITY = 10, 20  # of SCHED_FIFO: who holds the interpreter keeps its core; control is first
 SILENCE = AppliedCommand(0, -1, np.zeros(3), 0.0, np.zeros(3))
 OnPeriod = Callable[[AppliedCommand], None]
 OnAnswered = Callable[[AppliedCommand, int], None]
@@ -71,6 +72,7 @@ class SawyerControl:
 
     def _run(self) -> None:
         pacer = Pacer(self._arm.period, time.monotonic, time.sleep)
+        run_in_real_time(CONTROL_PRIORITY)  # where it is refused the node has said so
         try:
             while not self._ending.is_set():
                 pacer.wait()
