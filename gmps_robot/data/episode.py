@@ -45,6 +45,7 @@ class RecordedEpisode:
     views: tuple[bytes, ...]  # the same for people, the goal drawn in; empty where nobody drew one
     guard: tuple[str, ...]  # its state
     reasons: tuple[tuple[str, ...], ...]  # which limits changed the request
+    skipped: int = 0  # periods recorded before the first of these; RecorderStatus counts them as steps
 
     def __len__(self) -> int:
         return len(self.stamps_ns)
@@ -60,7 +61,7 @@ def read_episode(path: Path) -> RecordedEpisode:
     info, outcome = read_info(stream.metadata, str(path)), read_outcome(stream.metadata, str(path))
     decoded = _decode(heard)
     images, views = (_track(decoded, topic, _jpeg) for topic in (names.IMAGE, names.VIEW))
-    rows = periods(info, decoded, images)
+    rows, skipped = periods(info, decoded, images)
     poses = _track(decoded, names.POSE, lambda m: vector(m.pose.position))
     if rows and not len(poses):
         raise EpisodeError(f"{path}: no message of {names.POSE}: where the arm was is not known")
@@ -78,7 +79,7 @@ def read_episode(path: Path) -> RecordedEpisode:
         _stack([scenes.after(s + half) for s in stamps]) if len(scenes) else None,
         tuple(images.at(s) for s in stamps) if len(images) else (),
         tuple(views.at(s) for s in stamps) if len(views) else (),
-        tuple(guard.at(s) if len(guard) else "" for s in stamps), _reasons(rows),
+        tuple(guard.at(s) if len(guard) else "" for s in stamps), _reasons(rows), skipped,
     )  # fmt: skip
 
 

@@ -70,8 +70,8 @@ def vector(value: Message) -> FloatArray:
     return np.array([value.x, value.y, value.z], dtype=np.float64)
 
 
-def periods(info: EpisodeInfo, decoded: dict[str, list[Message]], images: Track) -> list[Period]:
-    """Return the control periods of an episode.
+def periods(info: EpisodeInfo, decoded: dict[str, list[Message]], images: Track) -> tuple[list[Period], int]:
+    """Return the control periods of an episode, and how many were recorded before the first of them.
 
     Args:
         info: whose they are; `action_speed` scales velocities.
@@ -82,8 +82,8 @@ def periods(info: EpisodeInfo, decoded: dict[str, list[Message]], images: Track)
     motion that was asked for to the last, with what lies between.
     """
     asked = {topic: {int(m.seq): m for m in decoded.get(topic, [])} for topic in (POLICY, TELEOP)}
-    made, moving = [], []
-    for applied in decoded.get(APPLIED, []):
+    made, moving, numbers = [], [], []
+    for number, applied in enumerate(decoded.get(APPLIED, [])):
         command = _command(asked, applied, info.source)
         answers = nanoseconds(applied.answers)
         acts = command is not None and not command.hold
@@ -96,7 +96,9 @@ def periods(info: EpisodeInfo, decoded: dict[str, list[Message]], images: Track)
             wish = _action(command.twist.linear, command.gripper, info)
         made.append(Period(stamp, wish, done, tuple(str(reason) for reason in applied.reasons)))
         moving.append(bool(acts and (info.source == "policy" or np.any(wish[:3] != 0.0))))
-    return _from_first_to_last(made, moving)
+        numbers.append(number)
+    kept = _from_first_to_last(moving)
+    return made[kept], numbers[kept.start] if any(moving) else 0
 
 
 def _command(asked: dict[str, dict[int, Message]], applied: Message, source: str) -> Message | None:
@@ -111,8 +113,7 @@ def _action(velocity: Message, gripper: float, info: EpisodeInfo) -> FloatArray:
     return action
 
 
-def _from_first_to_last(made: Sequence[Period], moving: Sequence[bool]) -> list[Period]:
+def _from_first_to_last(moving: Sequence[bool]) -> slice:
     if not any(moving):
-        return []
-    first, last = moving.index(True), len(moving) - 1 - moving[::-1].index(True)
-    return list(made[first : last + 1])
+        return slice(0, 0)
+    return slice(moving.index(True), len(moving) - moving[::-1].index(True))

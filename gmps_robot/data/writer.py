@@ -29,7 +29,7 @@ class Saved:
     """An episode that is whole and on the disk."""
 
     info: EpisodeInfo
-    outcome: EpisodeOutcome
+    outcome: EpisodeOutcome | None
     path: Path
     sha256: str
     summary: Summary
@@ -44,14 +44,17 @@ class EpisodeWriter:
         bytes: of messages written so far.
     """
 
-    def __init__(self, part: Path, info: EpisodeInfo) -> None:
+    def __init__(self, part: Path, info: EpisodeInfo, path: Path | None = None) -> None:
         """Open `part` and write what the episode is and the definitions of all topics.
+
+        `path` is its name once it is saved; by default that of `part` without its last suffix.
 
         Raises:
             EpisodeError: the file is there already.
             OSError: no room, no right.
         """
         self.info, self.part, self.bytes = info, part, 0
+        self._path = path or folder.saved_path(part)
         part.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._file = part.open("xb")
@@ -85,20 +88,19 @@ class EpisodeWriter:
         self._writer.flush()  # type: ignore[no-untyped-call]
         self._chunk = 0
 
-    def close(self, outcome: EpisodeOutcome) -> Saved:
-        """End the file, wait for the disk, check it, and give it its name.
+    def close(self, outcome: EpisodeOutcome | None) -> Saved:
+        """End the file, wait for the disk, check it, and give it its name. Without `outcome` it counts as recovered.
 
         Raises:
             EpisodeError: what was written does not read back; the file keeps its `.part`.
             OSError: no room. As above; `gmps data recover` makes of it what there is.
         """
         self._finish(outcome)
-        path = folder.saved_path(self.part)
         summary = check(self.part)
-        self.part.rename(path)
-        folder.sync_folder(path.parent)
+        self.part.rename(self._path)
+        folder.sync_folder(self._path.parent)
         self._release()
-        return Saved(self.info, outcome, path, summary.sha256, summary)
+        return Saved(self.info, outcome, self._path, summary.sha256, summary)
 
     def discard(self, outcome: EpisodeOutcome, data: Path) -> Path:
         """End the file and put it aside below `data`; return where.
@@ -119,9 +121,10 @@ class EpisodeWriter:
         with suppress(OSError):  # closing tries to write the rest once more
             self._file.close()
 
-    def _finish(self, outcome: EpisodeOutcome) -> None:
+    def _finish(self, outcome: EpisodeOutcome | None) -> None:
         self.flush()
-        self._writer.add_metadata(OUTCOME, {"json": json.dumps(asdict(outcome))})
+        if outcome is not None:
+            self._writer.add_metadata(OUTCOME, {"json": json.dumps(asdict(outcome))})
         self._writer.finish()  # type: ignore[no-untyped-call]
         self._file.flush()
         os.fsync(self._file.fileno())
