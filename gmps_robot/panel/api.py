@@ -9,20 +9,31 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gmps_robot.control.session_status import RUNNING
-from gmps_robot.errors import ConfigError, GmpsError, SessionError, TaskError
-from gmps_robot.panel import view
+from gmps_robot.errors import (
+    CatalogError,
+    CheckpointError,
+    ConfigError,
+    EpisodeError,
+    GmpsError,
+    SessionError,
+    TaskError,
+)
+from gmps_robot.panel.auth import LoginError, PauseError
 from gmps_robot.panel.bridge import PanelBridge
+from gmps_robot.panel.context import Panel
+from gmps_robot.panel.schema import Body, Reason
 from gmps_robot.tasks import Split
 
+CODES: dict[type[GmpsError], int] = {
+    SessionError: 409, ConfigError: 400, TaskError: 400, CheckpointError: 400, EpisodeError: 422, CatalogError: 404,
+    LoginError: 401, PauseError: 429,
+}  # what is not here is a part that does not answer: 503
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
 
-
-class StartBody(_Body):
+class StartBody(Body):
     """POST /api/start."""
 
     task: Annotated[int, Field(ge=0, le=1_000_000)] = 0
@@ -31,22 +42,23 @@ class StartBody(_Body):
     updates: Annotated[int, Field(ge=1, le=20)] = 1
 
 
-class LabelBody(_Body):
+class LabelBody(Body):
     """POST /api/label: the reward of one episode, and which episode is meant, so that a late click labels no other."""
 
     value: Annotated[float, Field(ge=0.0, le=1.0)]
     episode: Annotated[int, Field(ge=1)]
 
 
-class ReasonBody(_Body):
+class ReasonBody(Body):
     """POST /api/stop, /api/arm/stop and /api/arm/kill."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=200)] = "a person pressed stop in the panel"
+    reason: Reason = "a person pressed stop in the panel"
 
 
-def router(bridge: PanelBridge) -> APIRouter:
-    """Return the routes that act on `bridge`."""
-    routes = APIRouter()
+def router(panel: Panel) -> APIRouter:
+    """Return the routes that act on the panel's bridge."""
+    bridge = panel.bridge
+    routes = APIRouter(tags=["session"])
 
     @routes.get("/healthz")
     def healthz() -> dict[str, Any]:
@@ -55,7 +67,7 @@ def router(bridge: PanelBridge) -> APIRouter:
 
     @routes.get("/api/status")
     def status() -> dict[str, Any]:
-        return view.to_json(bridge.state())
+        return panel.status()
 
     @routes.post("/api/start")
     def start(body: StartBody) -> dict[str, Any]:
@@ -72,52 +84,54 @@ def router(bridge: PanelBridge) -> APIRouter:
         bridge.label(body.value, body.episode)
         return status()
 
-    _add_plain_commands(routes, bridge)
-    _add_arm_commands(routes, bridge)
+    _add_plain_commands(routes, panel)
+    _add_arm_commands(routes, panel)
     return routes
 
 
-def _add_plain_commands(routes: APIRouter, bridge: PanelBridge) -> None:
+def _add_plain_commands(routes: APIRouter, panel: Panel) -> None:
+    bridge = panel.bridge
     commands = {
         "pause": bridge.pause, "resume": bridge.resume, "reset_done": bridge.reset_done,
         "accept": bridge.accept, "roll_back": bridge.roll_back,
     }
     for name, command in commands.items():
-        routes.add_api_route(f"/api/{name}", _plain_command(bridge, command), methods=["POST"], name=name)
+        routes.add_api_route(f"/api/{name}", _plain_command(panel, command), methods=["POST"], name=name)
 
 
-def _plain_command(bridge: PanelBridge, command: Callable[[], None]) -> Callable[[], dict[str, Any]]:
+def _plain_command(panel: Panel, command: Callable[[], None]) -> Callable[[], dict[str, Any]]:
     def route() -> dict[str, Any]:
         command()
-        return view.to_json(bridge.state())
+        return panel.status()
 
     return route
 
 
-def _add_arm_commands(routes: APIRouter, bridge: PanelBridge) -> None:
+def _add_arm_commands(routes: APIRouter, panel: Panel) -> None:
+    bridge = panel.bridge
     own_threads = CapacityLimiter(4)  # STOP never queues behind commands that wait for a silent node
 
     @routes.post("/api/arm/stop")
     async def arm_stop(body: ReasonBody) -> dict[str, Any]:
         await to_thread.run_sync(bridge.arm_stop, body.reason, limiter=own_threads)
-        return view.to_json(bridge.state())
+        return panel.status()
 
     @routes.post("/api/arm/kill")
     async def arm_kill(body: ReasonBody) -> dict[str, Any]:
         await to_thread.run_sync(bridge.arm_kill, body.reason, limiter=own_threads)
-        return view.to_json(bridge.state())
+        return panel.status()
 
     @routes.post("/api/arm/enable")
     def arm_enable() -> dict[str, Any]:
         _pause_running(bridge)  # switching motors on must never be what makes the arm move
         bridge.arm_enable()
-        return view.to_json(bridge.state())
+        return panel.status()
 
     @routes.post("/api/arm/reset_fault")
     def reset_fault() -> dict[str, Any]:
         _pause_running(bridge)  # nor must releasing the stop
         bridge.reset_fault()
-        return view.to_json(bridge.state())
+        return panel.status()
 
 
 def _pause_running(bridge: PanelBridge) -> None:
@@ -131,8 +145,9 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(GmpsError)
     async def gmps_error(_: Request, error: GmpsError) -> JSONResponse:
-        code = 409 if isinstance(error, SessionError) else 400 if isinstance(error, ConfigError | TaskError) else 503
-        return JSONResponse({"error": type(error).__name__, "message": str(error)}, status_code=code)
+        code = next((code for kind, code in CODES.items() if isinstance(error, kind)), 503)
+        wait = {"retry-after": str(round(error.seconds) or 1)} if isinstance(error, PauseError) else None
+        return JSONResponse({"error": type(error).__name__, "message": str(error)}, status_code=code, headers=wait)
 
     @app.exception_handler(RequestValidationError)
     async def bad_request(_: Request, error: RequestValidationError) -> JSONResponse:

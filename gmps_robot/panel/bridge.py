@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from gmps_robot.control.session_status import SessionStatus
+from gmps_robot.panel.bridge_teach import RecorderView, TeachBridge
 from gmps_robot.tasks import Split
 
 Mode = Literal["twin", "robot"]
@@ -57,6 +58,9 @@ class PanelState:
     links: tuple[Link, ...] = ()  # the one named "camera" also feeds the picture's overlay
     task_text: str = ""  # what a person must judge, such as "block within 5 cm of x 0.72 m, y 0.04 m"
     planned_episodes: int = 20  # episodes per update: what the form offers, then what was asked for
+    holder: str = ""  # who holds the operator's lease of the arm; empty: nobody
+    recorder: RecorderView = field(default_factory=RecorderView)
+    checkpoint: str = ""  # what the next session begins from
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,8 @@ class Frame:
     jpeg: bytes
 
 
-class PanelBridge(Protocol):
-    """What the panel may know and ask for."""
+class PanelBridge(TeachBridge, Protocol):
+    """What the panel may know and ask for; `TeachBridge` holds the part of teaching."""
 
     def state(self) -> PanelState:
         """Return the latest state."""

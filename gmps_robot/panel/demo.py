@@ -12,7 +12,8 @@ import numpy as np
 from gmps_robot.control.session_status import ACTING, RUNNING, Phase, SessionStatus, Stage
 from gmps_robot.errors import GmpsError, SessionError
 from gmps_robot.panel.bridge import Frame, GuardView, Link, Mode, PanelState, RewardSource
-from gmps_robot.panel.demo_picture import draw
+from gmps_robot.panel.demo_picture import draw, draw_scene
+from gmps_robot.panel.demo_teach import FakeTeaching
 from gmps_robot.panel.view import FINISHED, OFF, STOPPED
 from gmps_robot.tasks import Split
 
@@ -24,7 +25,7 @@ HINTS = {
 ADAPT_SECONDS = 1.0
 
 
-class FakeBridge:
+class FakeBridge(FakeTeaching):
     """Implements `PanelBridge` without ROS. Time passes only when somebody looks, by the injected clock.
 
     `calls` records every command in order; `silent` names links that have nothing to say; `failure`, when set, is
@@ -46,6 +47,7 @@ class FakeBridge:
         self._session, self._guard = SessionStatus(), GuardView("ARMED")
         self._since = clock()  # when the phase began, moved forward by pauses
         self._frame: Frame | None = None
+        self._begin_teaching()
 
     def state(self) -> PanelState:
         """Return the state at this moment of the play."""
@@ -54,7 +56,10 @@ class FakeBridge:
             links = tuple(Link(name, self.silent.get(name, 0.02), hint=hint) for name, hint in HINTS.items())
             text = "Success: block within 5 cm of the green ring." if self._session.task_id else ""
             guard = self._shown_guard()
-            return PanelState(self._mode, self._reward, self._session, guard, links, text, self._planned)
+            return PanelState(
+                self._mode, self._reward, self._session, guard, links, text, self._planned, self._shown_holder(),
+                self._shown_recorder(), self._checkpoint,
+            )
 
     def frame(self) -> Frame | None:
         """Return a drawn picture, 20 per second."""
@@ -63,8 +68,14 @@ class FakeBridge:
                 return self._frame if self.silent["camera"] is not None else None
             now = self._clock()
             if self._frame is None or int(now * 20) != self._frame.seq:
-                self._frame = Frame(int(now * 20), int(now * 1e9), draw(self._share(), self._skill(), now))
+                self._frame = Frame(int(now * 20), int(now * 1e9), self._picture(now))
             return self._frame
+
+    def _picture(self, now: float) -> bytes:
+        if self._session.phase in RUNNING:
+            return draw(self._share(), self._skill(), now)
+        self._look(now)
+        return draw_scene(self.world.tip, self.world.block, now)
 
     def start(self, task: int, split: Split, episodes: int, updates: int) -> None:
         """See `PanelBridge.start`."""

@@ -6,23 +6,47 @@ import cv2
 import numpy as np
 import simplejpeg
 
+from gmps_robot.types import FloatArray
+
 HEIGHT, WIDTH = 480, 640
 GOAL = np.array([470.0, 190.0])
 START = np.array([220.0, 250.0])
+SCALE = 1087.0  # pixels per metre, seen straight from above; the block begins at START
+PROJECTION = (SCALE, 0.0, 0.0, START[0] - 0.5 * SCALE, 0.0, -SCALE, 0.0, START[1], 0.0, 0.0, 0.0, 1.0)
+Pixel = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 def draw(share: float, skill: float, now: float) -> bytes:
     """Return a JPEG of the scene `share` (0 to 1) into an episode; a low `skill` pushes past the goal."""
-    picture = np.full((HEIGHT, WIDTH, 3), (206, 198, 186), np.uint8)
-    cv2.rectangle(picture, (0, 0), (WIDTH, 70), (58, 62, 70), -1)
-    for x in range(0, WIDTH, 64):
-        cv2.line(picture, (x, 70), (x, HEIGHT), (192, 184, 172), 1, cv2.LINE_AA)
+    picture = _table()
     cv2.circle(picture, _point(GOAL), 34, (64, 160, 92), 3, cv2.LINE_AA)
     aim = GOAL + (1.0 - skill) * np.array([20.0, 120.0])
     pushed = max(0.0, (share - 0.25) / 0.75)
     block = START + pushed * (aim - START)
     tip = START - np.array([90.0, 0.0]) * max(0.0, 1.0 - share / 0.25) - np.array([40.0, 0.0]) + pushed * (aim - START)
     tip = tip + np.array([0.0, 1.5]) * np.sin(4.0 * now)  # the arm is never perfectly still: the picture lives
+    return _draw(picture, tip, block, now)
+
+
+def draw_scene(tip: FloatArray, block: FloatArray, now: float) -> bytes:
+    """Return a JPEG of the arm's tip and the block at these places (3,) [m]."""
+    return _draw(_table(), pixel(tip), pixel(block), now)
+
+
+def pixel(at: FloatArray) -> Pixel:
+    """Where a point (3,) [m] is in the picture."""
+    return START + SCALE * np.array([at[0] - 0.5, -at[1]])
+
+
+def _table() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    picture = np.full((HEIGHT, WIDTH, 3), (206, 198, 186), np.uint8)
+    cv2.rectangle(picture, (0, 0), (WIDTH, 70), (58, 62, 70), -1)
+    for x in range(0, WIDTH, 64):
+        cv2.line(picture, (x, 70), (x, HEIGHT), (192, 184, 172), 1, cv2.LINE_AA)
+    return picture
+
+
+def _draw(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], tip: Pixel, block: Pixel, now: float) -> bytes:
     _box(picture, block, 26, (196, 72, 52))
     cv2.line(picture, (60, 0), _point(tip), (120, 36, 36), 30, cv2.LINE_AA)
     cv2.circle(picture, _point(tip), 20, (44, 48, 54), -1, cv2.LINE_AA)
@@ -34,13 +58,13 @@ def draw(share: float, skill: float, now: float) -> bytes:
     return jpeg
 
 
-def _point(at: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[int, int]:
+def _point(at: Pixel) -> tuple[int, int]:
     return round(float(at[0])), round(float(at[1]))
 
 
 def _box(
     picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
-    centre: np.ndarray[tuple[int, ...], np.dtype[np.float64]], half: int, colour: tuple[int, int, int],
+    centre: Pixel, half: int, colour: tuple[int, int, int],
 ) -> None:
     x, y = _point(centre)
     cv2.rectangle(picture, (x - half, y - half), (x + half, y + half), colour, -1, cv2.LINE_AA)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 import threading
 import time
 from types import TracebackType
@@ -19,20 +20,29 @@ class PanelServer:
     """A web server for `app`. The port is taken at once, so that a taken one is an error before anything starts.
 
     Raises:
-        ConfigError: the port is taken, or this user may not open it.
+        ConfigError: the port is taken, this user may not open it, or certificate or key cannot be read.
     """
 
     def __init__(self, app: FastAPI, settings: PanelSettings) -> None:
         self._socket = bind(settings)
         host, port = self._socket.getsockname()[:2]
         self.port: int = port
-        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme, shown = ("https" if settings.tls else "http"), _shown(host)
+        self.url = f"{scheme}://{shown}:{port}"
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=2,
-            ws_ping_interval=5.0, ws_ping_timeout=10.0, ws_max_size=64 * 1024,
+            ws_ping_interval=5.0, ws_ping_timeout=10.0, ws_max_size=64 * 1024, server_header=False,
+            proxy_headers=False,  # a header must not choose the address that wrong tokens are counted for
+            ssl_certfile=settings.certificate or None, ssl_keyfile=settings.key or None,
         )
+        if settings.tls:
+            _load(config, settings)
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
+
+    def login_url(self, secret: str) -> str:
+        """Return the login link of `secret`. Browsers keep what follows the # to themselves."""
+        return f"{self.url}/login#{secret}"
 
     def run(self) -> None:
         """Serve in this thread until Ctrl-C."""
@@ -67,6 +77,13 @@ class PanelServer:
         self.stop()
 
 
+def _shown(host: str) -> str:
+    """The address to open in a browser for one that is listened on."""
+    if host in ("0.0.0.0", "::"):
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
 def bind(settings: PanelSettings) -> socket.socket:
     """Open the listening socket.
 
@@ -83,6 +100,16 @@ def bind(settings: PanelSettings) -> socket.socket:
         listener.close()
         raise ConfigError(_why(settings, error)) from error
     return listener
+
+
+def _load(config: uvicorn.Config, settings: PanelSettings) -> None:
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"panel certificate = {settings.certificate!r}, key = {settings.key!r}: not a readable PEM certificate and "
+            f"its key ({error})"
+        ) from error
 
 
 def _why(settings: PanelSettings, error: OSError) -> str:

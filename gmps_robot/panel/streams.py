@@ -12,16 +12,17 @@ from typing import Any
 import anyio
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from gmps_robot.panel import view
 from gmps_robot.panel.bridge import Frame, PanelBridge
+from gmps_robot.panel.context import Panel
 from gmps_robot.panel.settings import PanelSettings
 
 LOG = logging.getLogger(__name__)
 FRAME_HEADER = struct.Struct("<QQ")  # seq, stamp [ns]; the JPEG follows
 
 
-def router(bridge: PanelBridge, settings: PanelSettings) -> APIRouter:
+def router(panel: Panel) -> APIRouter:
     """Return /ws/camera and /ws/status."""
+    bridge, settings = panel.bridge, panel.settings
     routes = APIRouter()
     viewers: set[WebSocket] = set()
 
@@ -41,7 +42,7 @@ def router(bridge: PanelBridge, settings: PanelSettings) -> APIRouter:
     @routes.websocket("/ws/status")
     async def status(socket: WebSocket) -> None:
         await socket.accept()
-        await _run_until_closed(socket, partial(_send_status, socket, bridge, settings), _ignore)
+        await _run_until_closed(socket, partial(_send_status, socket, panel), _ignore)
 
     return routes
 
@@ -64,11 +65,12 @@ async def _newer_frame(bridge: PanelBridge, shown: int, period: float) -> Frame:
     return frame
 
 
-async def _send_status(socket: WebSocket, bridge: PanelBridge, settings: PanelSettings) -> None:
+async def _send_status(socket: WebSocket, panel: Panel) -> None:
+    settings = panel.settings
     last: dict[str, Any] = {}
     quiet = 0.0
     while True:
-        message = view.to_json(bridge.state())
+        message = panel.status()
         changed = _without_ages(message) != last
         if changed or quiet >= settings.heartbeat:
             await socket.send_json(message)

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from gmps_robot.control.session_status import ACTING, RUNNING, SessionStatus
 from gmps_robot.panel.bridge import Link, PanelState
+from gmps_robot.panel.plan import EVALUATION, planned, points
 
 FINISHED = frozenset({"done", "rolled_back"})
 STOPPED = frozenset({"FAULT", "ESTOP"})  # guard states that a person ends with Release stop
 OFF = frozenset({"DISABLED", "DISCONNECTED", "IDLE"})  # nobody has armed the arm: no command moves it
-EVALUATION = 5  # what a session does unless it is told otherwise
 STAGE_WORDS = {"before": "before adaptation", "adapt": "adaptation", "after": "after adaptation"}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Episodes per update, and episodes before and again after."""
-
-    episodes: int
-    evaluation: int
 
 
 @dataclass(frozen=True)
@@ -61,12 +53,16 @@ def to_json(state: PanelState) -> dict[str, Any]:
         "successes": list(session.successes),
         "before": summary(session.before_successes, session.before_returns),
         "after": summary(session.after_successes, session.after_returns),
+        "chart": asdict(points(state)),
         "decision": session.decision,
         "decision_text": decision_text(session),
         "message": session.message,
         "allowed": sorted(allowed(state)),
-        "guard": {"state": state.guard.state, "words": guard_words(state)},
+        "guard": {"state": state.guard.state, "words": guard_words(state), "limits": list(state.guard.limits)},
         "links": [_link(link) for link in state.links],
+        "lease": {"holder": state.holder},
+        "recorder": asdict(state.recorder),
+        "checkpoint": state.checkpoint,
     }
 
 
@@ -160,17 +156,6 @@ def allowed(state: PanelState) -> frozenset[str]:
     if session.phase in FINISHED and session.decision:
         actions.add("roll_back" if session.decision == "accepted" else "accept")
     return frozenset(actions)
-
-
-def planned(state: PanelState) -> Plan:
-    """How long the session is, as far as it shows: a session tells only of its running stage."""
-    s = state.session
-    if s.phase == "idle":
-        return Plan(state.planned_episodes, EVALUATION)
-    if s.stage == "before":
-        return Plan(state.planned_episodes, s.episodes)
-    evaluation = len(s.before_successes)
-    return Plan(s.episodes if s.stage == "adapt" else len(s.successes) // max(1, s.updates), evaluation)
 
 
 def progress(state: PanelState) -> float:

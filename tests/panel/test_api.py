@@ -12,8 +12,9 @@ from fastapi.testclient import TestClient
 from gmps_robot.errors import GmpsError, SessionError, TaskError
 from gmps_robot.panel.app import create_api
 from gmps_robot.panel.bridge import GuardView
+from gmps_robot.panel.context import Panel
 from gmps_robot.panel.demo import FakeBridge
-from gmps_robot.panel.settings import PanelSettings
+from tests.panel.conftest import BEARER
 
 
 def test_start_reaches_the_bridge_with_what_was_asked(client: TestClient, bridge: FakeBridge) -> None:
@@ -130,13 +131,13 @@ def test_switching_the_motors_on_never_lets_a_session_run_on_by_itself(client: T
     assert (state["guard"]["state"], state["paused"]) == ("ARMED", True)
 
 
-def test_stop_does_not_queue_behind_commands_that_hang() -> None:
-    bridge, hang = FakeBridge(), threading.Event()
+def test_stop_does_not_queue_behind_commands_that_hang(panel: Panel, bridge: FakeBridge) -> None:
+    hang = threading.Event()
     bridge.pause = hang.wait  # type: ignore[method-assign]
 
     async def flood() -> float:
-        transport = httpx.ASGITransport(app=create_api(bridge, PanelSettings(port=0)))
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        transport = httpx.ASGITransport(app=create_api(panel))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=BEARER) as http:
             stuck = [asyncio.create_task(http.post("/api/pause")) for _ in range(60)]  # more than there are threads
             await asyncio.sleep(0.3)
             begin = asyncio.get_running_loop().time()

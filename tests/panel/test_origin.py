@@ -8,26 +8,22 @@ import pytest
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from gmps_robot.panel.app import create_api
 from gmps_robot.panel.demo import FakeBridge
-from gmps_robot.panel.settings import PanelSettings
+from gmps_robot.panel.rights import RIGHTS
 
 FOREIGN = ["https://evil.example", "http://127.0.0.1:9999", "http://localhost", "null", "http://127.0.0.1.evil.example"]
 
 
 def _commands() -> list[str]:
-    schema = create_api(FakeBridge(), PanelSettings(port=0)).openapi()
-    return sorted(path for path, methods in schema["paths"].items() if "post" in methods)
+    return sorted(route.partition(" ")[2] for route in RIGHTS if route.startswith("POST"))
 
 
-@pytest.mark.parametrize("path", _commands())
 @pytest.mark.parametrize("origin", FOREIGN)
-def test_no_command_passes_from_a_foreign_origin(
-    client: TestClient, bridge: FakeBridge, path: str, origin: str
-) -> None:
-    answer = client.post(path, headers={"origin": origin}, json={})
-    assert answer.status_code == 403
-    assert "may not use the panel" in answer.json()["message"]
+def test_no_command_passes_from_a_foreign_origin(client: TestClient, bridge: FakeBridge, origin: str) -> None:
+    for path in _commands():
+        answer = client.post(path, headers={"origin": origin}, json={})
+        assert (path, answer.status_code) == (path, 403)
+        assert "may not use the panel" in answer.json()["message"]
     assert bridge.calls == []
 
 

@@ -12,17 +12,29 @@ import pytest
 
 from gmps_robot.errors import ConfigError
 from gmps_robot.panel.app import create_api
-from gmps_robot.panel.demo import FakeBridge
+from gmps_robot.panel.context import Panel
 from gmps_robot.panel.server import PanelServer, bind
-from gmps_robot.panel.settings import PanelSettings
+from gmps_robot.panel.settings import TOKEN_LENGTH, PanelSettings
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "203.0.113.5", "::", "robot.lab", ""])
-def test_listening_elsewhere_is_refused_because_there_is_no_login(host: str) -> None:
-    with pytest.raises(ConfigError, match="no login in this version") as error:
+def test_listening_elsewhere_needs_a_token_and_tls_or_a_word(host: str) -> None:
+    token = "t" * TOKEN_LENGTH
+    with pytest.raises(ConfigError, match="needs a token") as error:
         PanelSettings(host=host)
     assert "127.0.0.1" in str(error.value)
     assert repr(host) in str(error.value)
+    with pytest.raises(ConfigError, match="needs TLS"):
+        PanelSettings(host=host, token=token)
+    assert PanelSettings(host=host, token=token, insecure_lan=True).tls is False
+    assert PanelSettings(host=host, token=token, certificate="c.pem", key="k.pem").tls is True
+
+
+def test_a_short_token_is_refused_and_no_token_is_ever_printed() -> None:
+    with pytest.raises(ConfigError, match="21 characters") as error:
+        PanelSettings(token="s" * 21)
+    assert "s" * 21 not in str(error.value)
+    assert "t" * 30 not in repr(PanelSettings(token="t" * 30))
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
@@ -39,12 +51,11 @@ def test_a_taken_port_is_named_with_what_to_do() -> None:
     assert str(port + 1) in str(error.value)
 
 
-def test_the_server_answers_frees_its_port_and_can_start_there_again() -> None:
-    settings = PanelSettings(port=0)
-    with PanelServer(create_api(FakeBridge(), settings), settings) as server:
+def test_the_server_answers_frees_its_port_and_can_start_there_again(panel: Panel) -> None:
+    with PanelServer(create_api(panel), panel.settings) as server:
         assert httpx.get(f"{server.url}/healthz").json()["ok"] is True
         again = PanelSettings(port=server.port)
-    with PanelServer(create_api(FakeBridge(), again), again) as server:
+    with PanelServer(create_api(panel), again) as server:
         assert httpx.get(f"{server.url}/healthz").status_code == 200
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import simplejpeg
@@ -10,9 +12,10 @@ from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from gmps_robot.panel.app import create_api
+from gmps_robot.panel.context import Panel
 from gmps_robot.panel.demo import FakeBridge
-from gmps_robot.panel.settings import PanelSettings
 from gmps_robot.panel.streams import FRAME_HEADER
+from tests.panel.conftest import BEARER
 
 
 def test_a_slow_page_skips_pictures_and_never_lags(client: TestClient, clock) -> None:
@@ -27,9 +30,13 @@ def test_a_slow_page_skips_pictures_and_never_lags(client: TestClient, clock) ->
         assert FRAME_HEADER.unpack_from(socket.receive_bytes())[0] == seq + 20
 
 
-def test_nothing_is_sent_before_the_page_has_drawn(bridge: FakeBridge, clock) -> None:
-    settings = PanelSettings(port=0, ack_timeout=0.3)
-    client = TestClient(create_api(bridge, settings), base_url="http://127.0.0.1")
+def _with(panel: Panel, **settings: Any) -> TestClient:
+    changed = replace(panel, settings=replace(panel.settings, **settings))
+    return TestClient(create_api(changed), base_url="http://127.0.0.1", headers=BEARER)
+
+
+def test_nothing_is_sent_before_the_page_has_drawn(panel: Panel, clock) -> None:
+    client = _with(panel, ack_timeout=0.3)
     with client.websocket_connect("ws://127.0.0.1/ws/camera") as socket:
         socket.receive_bytes()
         clock.now += 1.0
@@ -38,8 +45,8 @@ def test_nothing_is_sent_before_the_page_has_drawn(bridge: FakeBridge, clock) ->
     assert closed.value.code == 1001
 
 
-def test_viewers_are_bounded_and_leave_room_when_they_go(bridge: FakeBridge) -> None:
-    client = TestClient(create_api(bridge, PanelSettings(port=0, max_viewers=1)), base_url="http://127.0.0.1")
+def test_viewers_are_bounded_and_leave_room_when_they_go(panel: Panel) -> None:
+    client = _with(panel, max_viewers=1)
     with client, client.websocket_connect("ws://127.0.0.1/ws/camera") as first:
         first.receive_bytes()
         with pytest.raises(WebSocketDisconnect), client.websocket_connect("ws://127.0.0.1/ws/camera"):
@@ -50,9 +57,8 @@ def test_viewers_are_bounded_and_leave_room_when_they_go(bridge: FakeBridge) -> 
             assert second.receive_bytes()
 
 
-def test_status_comes_at_once_when_it_changes_and_else_once_per_heartbeat(bridge: FakeBridge) -> None:
-    settings = PanelSettings(port=0, status_period=0.02, heartbeat=0.5)
-    client = TestClient(create_api(bridge, settings), base_url="http://127.0.0.1")
+def test_status_comes_at_once_when_it_changes_and_else_once_per_heartbeat(panel: Panel, bridge: FakeBridge) -> None:
+    client = _with(panel, status_period=0.02, heartbeat=0.5)
     with client, client.websocket_connect("ws://127.0.0.1/ws/status") as socket:
         assert socket.receive_json()["phase"] == "idle"
         begin = time.monotonic()

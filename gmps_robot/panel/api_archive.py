@@ -1,0 +1,95 @@
+"""REST routes of what was recorded and trained: episodes, labels, checkpoints, runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from gmps_robot.data.catalog import EpisodeFilter
+from gmps_robot.panel import checkpoints, schema
+from gmps_robot.panel.context import Panel, person
+
+OPEN_LABEL = "pending"  # id of a label that the catalogue takes when the episode is saved
+EpisodePath = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+Word = Annotated[str | None, Query(max_length=200)]
+
+
+def router(panel: Panel) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(tags=["archive"])
+
+    @routes.get("/api/episodes")
+    def episodes(
+        task: Word = None, source: Word = None, operator: Word = None, status: Word = None, flag: Word = None,
+        split: Word = None, accepted: bool | None = None,
+        label: Annotated[Literal["success", "fail", "none"] | None, Query()] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50, offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    ) -> schema.EpisodesAnswer:
+        wanted = EpisodeFilter(
+            task=task, source=source, operator=operator, status=status, flag=flag, split=split, accepted=accepted,
+            success={"success": True, "fail": False}.get(label or ""), labelled=False if label == "none" else None,
+        )
+        return panel.archive.episodes(wanted, limit, offset)
+
+    @routes.get("/api/episodes/{episode}")
+    def episode(episode: EpisodePath) -> schema.EpisodeAnswer:
+        return panel.archive.episode(episode)
+
+    @routes.get(
+        "/api/episodes/{episode}/frames/{frame}.jpg", response_class=Response,
+        responses={200: {"content": {"image/jpeg": {}}}},
+    )
+    def frame(episode: EpisodePath, frame: Annotated[int, Path(ge=0, le=10_000_000)]) -> Response:
+        # Private, and never another picture under the same name: the browser may keep it.
+        keep = {"cache-control": "private, max-age=3600"}
+        return Response(panel.archive.frame(episode, frame), media_type="image/jpeg", headers=keep)
+
+    @routes.get("/api/episodes/{episode}/signals")
+    def signals(episode: EpisodePath) -> schema.SignalsAnswer:
+        return panel.archive.signals(episode)
+
+    @routes.post("/api/episodes/{episode}/replay")
+    def replay(episode: EpisodePath) -> schema.MessageAnswer:
+        panel.archive.catalog.episode(episode)  # an unknown one is named before anything moves
+        return schema.MessageAnswer(message=panel.bridge.replay(episode))
+
+    _add_labels(routes, panel)
+    _add_policies(routes, panel)
+    return routes
+
+
+def _add_labels(routes: APIRouter, panel: Panel) -> None:
+    @routes.get("/api/episodes/{episode}/labels")
+    def labels(episode: EpisodePath) -> schema.LabelsAnswer:
+        return panel.archive.labels(episode)
+
+    @routes.post("/api/episodes/{episode}/labels")
+    def label(episode: EpisodePath, body: schema.LabelBody, request: Request) -> schema.LabelRow:
+        who = person(request).name
+        row = panel.teaching.label(episode, body, who)
+        return row or schema.LabelRow(
+            id=OPEN_LABEL, kind=body.kind, value=body.value, text=body.text, author=who, created_at="",
+            step_from=body.step_from, step_to=body.step_to, supersedes=body.supersedes,
+        )
+
+
+def _add_policies(routes: APIRouter, panel: Panel) -> None:
+    @routes.get("/api/checkpoints")
+    def known() -> schema.CheckpointsAnswer:
+        return schema.CheckpointsAnswer(
+            checkpoints=list(checkpoints.known(panel.settings.runs).values()), current=panel.bridge.state().checkpoint
+        )
+
+    @routes.post("/api/checkpoint")
+    def choose(body: schema.CheckpointBody) -> schema.MessageAnswer:
+        panel.bridge.choose_checkpoint(checkpoints.find(body.name, panel.settings.runs))
+        return schema.MessageAnswer(message=f"the next session begins from {body.name}")
+
+    @routes.get("/api/runs")
+    def runs() -> schema.RunsAnswer:
+        return panel.archive.runs()
+
+    @routes.get("/api/runs/{run}")
+    def run(run: EpisodePath) -> schema.RunAnswer:
+        return panel.archive.run(run)

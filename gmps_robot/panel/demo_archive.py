@@ -1,0 +1,62 @@
+"""The demo's catalogue: a real one in a folder of its own, whose episodes are kept in memory."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from gmps_robot.data.catalog import Catalog
+from gmps_robot.data.episode import EpisodeInfo
+from gmps_robot.data.models import Episode
+from gmps_robot.errors import CatalogError
+from gmps_robot.panel import schema
+from gmps_robot.panel.archive import Archive
+from gmps_robot.panel.demo import FakeBridge
+from gmps_robot.panel.demo_teach import PERIOD, Take
+
+
+class DemoArchive(Archive):
+    """Takes what one `FakeBridge` after the other records."""
+
+    def __init__(self, folder: Path, bridge: FakeBridge) -> None:
+        super().__init__(Catalog(folder, f"sqlite:///{folder / 'catalog.db'}"))
+        self._folder = folder
+        self._takes: dict[str, Take] = {}
+        self.take_from(bridge)
+
+    def take_from(self, bridge: FakeBridge) -> None:
+        """Take what `bridge` records too."""
+        bridge.kept = self._keep
+
+    def _keep(self, take: Take, accepted: bool | None, reason: str) -> None:
+        info = EpisodeInfo(
+            episode=take.episode, family="push", task=take.task.to_json(), source="demo", mode="twin",
+            operator=take.operator, checkpoint="", rig="nominal", envelope="demo", revision="demo",
+            control_hz=1.0 / PERIOD, started_ns=time.time_ns() - round(len(take.times) * PERIOD * 1e9),
+            action_speed=0.2,
+        )
+        path = self._folder / f"{take.episode}.demo"
+        path.write_bytes(b"".join(take.jpegs))
+        self._takes[take.episode] = take
+        flags = ["short"] if len(take.times) < 20 else []
+        self.catalog.add(info, path, "0" * 64, len(take.times), quality={"flags": flags})
+        if accepted is None:
+            self.catalog.discard(take.episode, reason, take.operator)
+        elif accepted:
+            self.catalog.label(take.episode, "accepted", 1.0, take.operator)
+
+    def _pictures(self, row: Episode) -> tuple[bytes, ...]:
+        return tuple(self._take(row).jpegs)
+
+    def _signals(self, row: Episode, rewards: list[float | None]) -> schema.SignalsAnswer:
+        take = self._take(row)
+        return schema.SignalsAnswer(
+            t=take.times, tip=[tip.tolist() for tip in take.tips], commanded=[c.tolist() for c in take.commanded],
+            applied=[a.tolist() for a in take.applied], reward=rewards,
+            object=[block.tolist() for block in take.blocks], guard=["MOVING"] * len(take.times),
+        )
+
+    def _take(self, row: Episode) -> Take:
+        if row.id not in self._takes:
+            raise CatalogError(f"the demo has forgotten the pictures of episode {row.id}: it was started anew")
+        return self._takes[row.id]

@@ -1,0 +1,84 @@
+"""Which operator of the panel holds the arm's lease. The lease itself is kept and enforced in the driver's process."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gmps_robot.control.lease import LEASE_LIFE
+from gmps_robot.errors import SessionError
+from gmps_robot.panel.bridge_teach import TeachBridge
+
+NOT_HELD = "you do not hold the arm: press Take the arm"
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One granted lease."""
+
+    session: str  # names it towards the page
+    lease: str  # names it towards the driver; never leaves this process
+    holder: str
+    expires: float  # [s]
+
+
+class LeaseDesk:
+    """Asks the driver for the lease on behalf of people. Callable from several threads."""
+
+    def __init__(self, bridge: TeachBridge, clock: Callable[[], float]) -> None:
+        """`clock` is monotonic [s]."""
+        self._bridge, self._clock = bridge, clock
+        self._lock = threading.Lock()
+        self._holding: Holding | None = None
+
+    def acquire(self, holder: str, take_over: bool = False) -> Holding:
+        """Take the arm for `holder`; with `take_over` from whoever has it by this panel.
+
+        Raises:
+            SessionError: somebody else holds it; the message says who.
+        """
+        with self._lock:
+            now, held = self._clock(), self._holding
+            if held is not None and held.expires > now and (take_over or held.holder == holder):
+                self._bridge.lease_release(held.lease)
+            lease = self._bridge.lease_acquire(holder)
+            self._holding = Holding(secrets.token_hex(8), lease, holder, self._clock() + LEASE_LIFE)
+            return self._holding
+
+    def release(self, session: str, holder: str) -> None:
+        """Give the arm back.
+
+        Raises:
+            SessionError: `holder` does not hold it by `session`.
+        """
+        with self._lock:
+            held = self._valid(session, holder)
+            if held is None:
+                raise SessionError(NOT_HELD)
+            self._holding = None
+            self._bridge.lease_release(held.lease)
+
+    def lease_of(self, session: str, holder: str) -> str:
+        """Return the driver's lease behind `session`, empty when it is not, or no more, `holder`'s."""
+        held = self._valid(session, holder)
+        return "" if held is None else held.lease
+
+    def renewed(self, session: str) -> None:
+        """Note that a command carried the lease of `session`, which renews it in the driver."""
+        held = self._holding
+        if held is not None and held.session == session:
+            self._holding = replace(held, expires=self._clock() + LEASE_LIFE)
+
+    @property
+    def holder(self) -> str:
+        """Who holds the arm by this panel; empty: nobody."""
+        held = self._holding
+        return held.holder if held is not None and held.expires > self._clock() else ""
+
+    def _valid(self, session: str, holder: str) -> Holding | None:
+        held = self._holding
+        if held is None or held.session != session or held.holder != holder or held.expires <= self._clock():
+            return None
+        return held

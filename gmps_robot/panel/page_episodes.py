@@ -1,0 +1,70 @@
+"""The view in which recorded episodes are found, seen again, judged again and played back on the twin."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from gmps_robot.panel.elements import act, box, card, chart, text, view
+from gmps_robot.tasks import SPLITS
+
+FILTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("source", "Source", ("demo", "policy", "expert", "intervention")),
+    ("split", "Split", SPLITS),
+    ("label", "Judged", ("success", "fail", "none")),
+    ("flag", "Flag", ("jerky", "short", "low-motion", "clipped")),
+    ("status", "State", ("complete", "recovered", "discarded")),
+)
+COLUMNS = ("Started", "Task", "Source", "By", "Length", "Judged", "Flags")
+
+
+def build() -> None:
+    """Lay out the view: table left, the chosen episode right."""
+    with view("episodes", "Episodes"):
+        with card("list", "Recorded episodes"):
+            _filters()
+            head = "".join(f'<th scope="col">{word}</th>' for word in COLUMNS)
+            with box("div", "table-box", 'tabindex="-1"'):
+                text("table", "episodes", f'<thead><tr>{head}</tr></thead><tbody id="episode-rows"></tbody>')
+            with box("div", "pager"):
+                text("span", "episode-count", "", 'role="status"')
+                act("page-back", "Newer", look="small")
+                act("page-on", "Older", look="small")
+        with card("replay", "Chosen episode"):
+            _replay()
+
+
+def _filters() -> None:
+    fields = "".join(
+        f'<label>{word} <select data-filter="{name}"><option value="">any</option>'
+        + "".join(f'<option value="{value}">{value}</option>' for value in values) + "</select></label>"
+        for name, word, values in FILTERS
+    )
+    text("form", "filters", fields + (
+        '<label>Task <input data-filter="task" type="search" placeholder="push-train-s0-3" maxlength="80"></label>'
+        '<label>Operator <input data-filter="operator" type="search" maxlength="80"></label>'
+    ), 'role="search" aria-label="Filter episodes"')
+
+
+def _replay() -> None:
+    with ui.element("div").classes("replay-head").props('aria-live="polite"'):
+        text("h2", "replay-title", "Choose an episode")
+        text("p", "replay-facts", "")
+    with box("div", "film"):
+        text("canvas", "film-picture", "", 'width="640" height="480" role="img" aria-label="Picture of the episode"')
+        text("div", "film-words", "")
+    with box("div", "film-acts"):
+        act("play", "Play", "V", "small")
+        text("label", "film-label", 'Step <input id="film-step" type="range" min="0" max="0" value="0" disabled>')
+        text("output", "film-at", "")
+        act("on-twin", "Play on the twin", look="small")
+    chart("signal-chart")
+    text("p", "signal-words", "", classes="unseen")
+    with ui.element("div").classes("judging"):
+        text("h3", "judging-title", "Judge again")
+        with box("div", "judge-acts"):
+            act("label-success", "Success", look="good small")
+            act("label-fail", "Fail", look="bad small")
+            act("label-accept", "Use for training", look="small")
+            act("label-step", "Reward +1 at this step", look="small")
+            act("label-stage", "Stage at this step", look="small")
+        text("ol", "labels", "", 'aria-label="Labels, newest first"')
