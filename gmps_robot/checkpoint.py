@@ -11,10 +11,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gmps_robot import config
-from gmps_robot.errors import CheckpointError, nearest
+from gmps_robot.checkpoint_files import WEIGHTS
+from gmps_robot.checkpoint_files import resolve_checkpoint as resolve_checkpoint
+from gmps_robot.errors import CheckpointError
 from gmps_robot.policy import MetaPolicy, PolicySpec, init_fast, init_slow
 
-SHIPPED = Path(__file__).with_name("checkpoints")
 GROUPS = ("slow", "fast", "step_sizes", "belief")
 
 
@@ -37,9 +38,9 @@ def save_checkpoint(policy: MetaPolicy, directory: Path, card: str = "") -> None
         for group in GROUPS
         for name, value in getattr(policy, group).items()
     }
-    partial = directory / "weights.safetensors.part"
+    partial = directory / f"{WEIGHTS}.part"
     save_file(tensors, str(partial))
-    partial.replace(directory / "weights.safetensors")
+    partial.replace(directory / WEIGHTS)
 
 
 def load_checkpoint(name_or_path: str | Path, *, family: str | None = None, rig: str | None = None) -> MetaPolicy:
@@ -54,7 +55,7 @@ def load_checkpoint(name_or_path: str | Path, *, family: str | None = None, rig:
         raise CheckpointError(f"{directory} was trained for the family {saved.policy.family!r}, not {family!r}")
     if rig is not None and saved.policy.rig != rig:
         raise CheckpointError(f"{directory} was trained for the rig {saved.policy.rig!r}, not {rig!r}: recalibrate")
-    groups = _read_weights(directory / "weights.safetensors")
+    groups = _read_weights(directory / WEIGHTS)
     _check_shapes(groups, saved.policy, directory)
     slow = {
         k: v.contiguous(memory_format=torch.channels_last) if v.dim() == 4 else v for k, v in groups["slow"].items()
@@ -62,20 +63,6 @@ def load_checkpoint(name_or_path: str | Path, *, family: str | None = None, rig:
     return MetaPolicy(
         saved.policy, slow, groups["fast"], groups["step_sizes"], saved.latent_std, groups["belief"], saved.meta
     )
-
-
-def resolve_checkpoint(name_or_path: str | Path) -> Path:
-    """Return the directory of a checkpoint given by path, or by the name of a shipped one.
-
-    Raises:
-        CheckpointError: neither exists.
-    """
-    for directory in (Path(name_or_path), SHIPPED / str(name_or_path)):
-        if (directory / "config.yaml").is_file():
-            return directory
-    shipped = [p.name for p in SHIPPED.iterdir() if p.is_dir()] if SHIPPED.is_dir() else []
-    name = str(name_or_path)
-    raise CheckpointError(f"no checkpoint at {name!r} (no config.yaml there){nearest(name, shipped)}")
 
 
 def _read_weights(path: Path) -> dict[str, dict[str, Tensor]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal, Protocol, get_args
 
@@ -49,6 +51,19 @@ class Task:
             )
         except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             raise TaskError(f"not a task: {text!r} ({error}); expected the output of Task.to_json") from error
+
+    @staticmethod
+    def from_id(task_id: str, context: Iterable[float]) -> Task:
+        """Return the task of a `task_id` and its context.
+
+        Raises:
+            TaskError: that is no id of a task.
+        """
+        found = re.fullmatch(r"(\w+)-(\w+)-s(\d+)-(\d+)", task_id)
+        if found is None:
+            raise TaskError(f"not the id of a task: {task_id!r}; one looks like push-test-s0-7")
+        family, of, seed, index = found.groups()
+        return Task(family, split(of), int(index), tuple(float(c) for c in context), int(seed))
 
 
 def split(name: str) -> Split:

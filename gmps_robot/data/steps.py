@@ -17,6 +17,8 @@ from gmps_robot.data.definitions import APPLIED, POLICY, TELEOP
 from gmps_robot.data.info import EpisodeInfo
 from gmps_robot.types import FloatArray
 
+AFTER = 0.5  # of rest after the last motion of a person: it teaches to stop at the goal [s]
+
 Message = Any  # of the generated classes; they have no type of their own
 
 
@@ -79,7 +81,7 @@ def periods(info: EpisodeInfo, decoded: dict[str, list[Message]], images: Track)
         images: what the policy saw, by stamp.
 
     Of a policy's episode: the periods in which it acted on a picture that is in the file. Of any other: from the first
-    motion that was asked for to the last, with what lies between.
+    motion that was asked for to the last, with what lies between, and `AFTER` beyond.
     """
     asked = {topic: {int(m.seq): m for m in decoded.get(topic, [])} for topic in (POLICY, TELEOP)}
     made, moving, numbers = [], [], []
@@ -97,7 +99,7 @@ def periods(info: EpisodeInfo, decoded: dict[str, list[Message]], images: Track)
         made.append(Period(stamp, wish, done, tuple(str(reason) for reason in applied.reasons)))
         moving.append(bool(acts and (info.source == "policy" or np.any(wish[:3] != 0.0))))
         numbers.append(number)
-    kept = _from_first_to_last(moving)
+    kept = _from_first_to_last(moving, 0 if info.source == "policy" else round(AFTER * info.control_hz))
     return made[kept], numbers[kept.start] if any(moving) else 0
 
 
@@ -113,7 +115,7 @@ def _action(velocity: Message, gripper: float, info: EpisodeInfo) -> FloatArray:
     return action
 
 
-def _from_first_to_last(moving: Sequence[bool]) -> slice:
+def _from_first_to_last(moving: Sequence[bool], beyond: int) -> slice:
     if not any(moving):
         return slice(0, 0)
-    return slice(moving.index(True), len(moving) - moving[::-1].index(True))
+    return slice(moving.index(True), min(len(moving), len(moving) - moving[::-1].index(True) + beyond))

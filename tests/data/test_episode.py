@@ -53,14 +53,15 @@ def test_of_a_policys_episode_only_periods_with_their_picture_count(tmp_path: Pa
     assert episode.outcome.success
 
 
-def test_a_demonstration_begins_and_ends_with_motion(tmp_path: Path) -> None:
+def test_a_demonstration_is_from_the_first_motion_to_half_a_second_after_the_last(tmp_path: Path) -> None:
     writer = made.begin(tmp_path, info := made.info())
-    for k in range(12):
+    for k in range(40):
         made.put(writer, made.period(k, velocity=(0.1, 0.0, 0.0) if k in (3, 4, 8) else (0.0, 0.0, 0.0)))
     episode = read_episode(writer.close(made.EpisodeOutcome(0, 0)).path)
     assert episode.info == info
-    np.testing.assert_array_equal(episode.stamps_ns, made.START_NS + made.PERIOD_NS * np.arange(3, 9))
-    np.testing.assert_allclose(episode.commanded[:, 0], [0.5, 0.5, 0.0, 0.0, 0.0, 0.5])
+    np.testing.assert_array_equal(episode.stamps_ns, made.START_NS + made.PERIOD_NS * np.arange(3, 19))
+    np.testing.assert_allclose(episode.commanded[:, 0], [0.5, 0.5, 0.0, 0.0, 0.0, 0.5] + 10 * [0.0])
+    assert episode.skipped == 3
 
 
 def test_a_bag_reader_opens_the_file_with_the_definitions_in_it(tmp_path: Path) -> None:

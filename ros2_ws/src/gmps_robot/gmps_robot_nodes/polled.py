@@ -46,3 +46,23 @@ class PolledSubscription:
         with subscription.handle:
             while (taken := subscription.handle.take_message(subscription.msg_type, False)) is not None:
                 self._callback(taken[0])
+
+
+class RawSubscription:
+    """As `PolledSubscription`, but nothing is decoded: passes on the CDR with what the middleware says of it."""
+
+    def __init__(
+        self, node: Node, message_type: type, topic: str, callback: Callable[[bytes, dict[str, int]], None],
+        profile: QoSProfile,
+    ) -> None:
+        self._callback = callback
+        self._subscription = node.create_subscription(
+            message_type, topic, lambda _: None, profile, callback_group=_NeverReady(), raw=True
+        )
+
+    def poll(self) -> None:
+        """Take and pass on every message that waits."""
+        subscription = self._subscription
+        with subscription.handle:
+            while (taken := subscription.handle.take_message(subscription.msg_type, True)) is not None:
+                self._callback(*taken)

@@ -35,3 +35,17 @@ STATUS = QoSProfile(
 
 CLOCK = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=1)
 """Simulated time."""
+
+RECORDED = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=1000)
+"""A listener that must miss nothing: for topics that are sent reliably."""
+
+RECORDED_LATCHED = QoSProfile(
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1000,
+)
+"""The same, with the last word from before."""
+
+SHOWN = QoSProfile(reliability=ReliabilityPolicy.BEST_EFFORT, history=HistoryPolicy.KEEP_LAST, depth=100)
+"""A listener of what may be lost."""

@@ -1,0 +1,195 @@
+"""Node `recorder`: episodes into files, in a process of its own. What fails here stops the recording, never the arm."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from gmps_msgs.msg import AdaptStatus, GuardStatus, RecorderStatus
+from gmps_msgs.srv import RecorderDiscard, RecorderSave, RecorderStart
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.serialization import deserialize_message
+
+from gmps_robot import families
+from gmps_robot.checkpoint_files import checkpoint_id
+from gmps_robot.config import content_id
+from gmps_robot.data import definitions as names
+from gmps_robot.data import folder
+from gmps_robot.data.catalog import Catalog
+from gmps_robot.data.database import default_data
+from gmps_robot.data.keep import keep
+from gmps_robot.data.recorder import Message, Recorder, Rig, Take
+from gmps_robot.data.revision import revision
+from gmps_robot.errors import CatalogError, GmpsError
+from gmps_robot.rig import load_rig
+from gmps_robot.tasks import Task
+from gmps_robot_nodes import conversions, parameters, qos, session_status, stack
+from gmps_robot_nodes.recorder_topics import RecorderTopics
+from gmps_robot_nodes.session_follower import Act, Begin, Keep, SessionFollower
+from gmps_robot_nodes.spinning import Ending, main
+
+POLL = 0.02  # how long a message may wait for us [s]
+STATUS_PERIOD = 0.5  # [s]
+MODES = {"twin": "twin", "sawyer": "robot", "emulator": "emulator"}
+
+
+class RecorderNode(Node):
+    """Listens all the time; writes between start and save or discard, and with `record` every episode of a session."""
+
+    def __init__(self) -> None:
+        super().__init__("recorder")
+        name = parameters.declare(self, "family", "push", "Task family of the rig.")
+        robot = parameters.declare(self, "robot", "twin", "Whose episodes they are.", choices=stack.ROBOTS)
+        rig = load_rig(parameters.declare(self, "rig", "nominal", "Calibration of the rig: a name or a YAML file."))
+        checkpoint = parameters.declare(self, "checkpoint", "push-vision", "The policy of sessions that are recorded.")
+        self._record = parameters.declare(self, "record", False, "Record every episode of an adaptation by itself.")
+        self._checkpoint = checkpoint_id(checkpoint)
+        family = families.family(name)
+        self._data = default_data()
+        mode = next(mode for mode in ("twin", "robot", "emulator") if mode == MODES[robot])
+        self._recorder = Recorder(
+            self._data,
+            Rig(family.name, mode, rig.rig_id, revision(), family.control_hz, family.envelope.policy.speed),
+            content_id(family.envelope), free=lambda path: shutil.disk_usage(path).free, now_ns=time.time_ns,
+        )  # fmt: skip
+        self._catalog: Catalog | None = None
+        self._follower = SessionFollower()
+        self._topics = RecorderTopics(self, self._hear)
+        self._status = self.create_publisher(RecorderStatus, "recorder/status", qos.STATUS)
+        self._told: tuple[object, ...] = ()
+        self._told_at = 0.0
+        self._episode = ""  # of the session, that we record by ourselves
+        self._note = ""  # what a person should know beside what the recorder says
+        self.create_service(RecorderStart, "recorder/start", self._start)
+        self.create_service(RecorderSave, "recorder/save", self._save)
+        self.create_service(RecorderDiscard, "recorder/discard", self._discard)
+
+    def run(self, ending: Ending) -> None:
+        """Record until asked to end."""
+        left = len(list(folder.parts(self._data)))
+        self.get_logger().info(f"recorder: episodes go to {self._data.resolve()}")
+        if left:
+            self.get_logger().warning(f"{left} episodes there were never ended: see `gmps data recover`")
+        executor = SingleThreadedExecutor()
+        executor.add_node(self)
+        while not ending.requested:
+            executor.spin_once(timeout_sec=POLL)
+            self._topics.poll()
+            self._recorder.tick()
+            self._tell()
+        self._topics.poll()
+        self._recorder.close()
+
+    def close(self) -> None:
+        """Give the catalogue back."""
+        if self._catalog is not None:
+            self._catalog.close()
+
+    def _hear(self, message: Message) -> None:
+        self._recorder.hear(message)
+        if message.topic == names.GUARD:
+            self._recorder.envelope = deserialize_message(message.data, GuardStatus).envelope or self._recorder.envelope
+        if message.topic == names.SESSION and self._record:
+            self._follow(deserialize_message(message.data, AdaptStatus))
+
+    def _follow(self, heard: AdaptStatus) -> None:
+        for act in self._follower.follow(session_status.status(heard)):
+            try:
+                self._do(act, heard)
+            except GmpsError as error:
+                self._note, self._episode = str(error), ""
+                self.get_logger().error(f"an episode of the session is not recorded: {error}")
+
+    def _do(self, act: Act, heard: AdaptStatus) -> None:
+        """Record what the session does.
+
+        Raises:
+            GmpsError: it cannot be recorded.
+        """
+        if isinstance(act, Begin):
+            task = Task.from_id(heard.task_id, heard.context)
+            policy = f"{self._checkpoint}/phi-{act.update}" if act.update else self._checkpoint
+            self._episode, self._note = self._recorder.start(Take(task.to_json(), "policy", "", policy)), ""
+        elif self._episode:
+            episode, self._episode = self._episode, ""
+            if isinstance(act, Keep):
+                saved = self._recorder.save(episode, reward=act.reward, success=act.success)
+                self._note = self._register(saved.path)
+            else:
+                self._recorder.discard(episode, act.reason)
+
+    def _start(self, request: RecorderStart.Request, response: RecorderStart.Response) -> RecorderStart.Response:
+        try:
+            take = Take(request.task, request.source, request.operator_name, request.checkpoint)
+            response.episode = self._recorder.start(take)
+        except GmpsError as error:
+            response.message = str(error)
+            return response
+        self._note = ""
+        response.success = True
+        return response
+
+    def _save(self, request: RecorderSave.Request, response: RecorderSave.Response) -> RecorderSave.Response:
+        self._topics.poll()  # what was sent before this request belongs to the episode
+        try:
+            saved = self._recorder.save(request.episode, accepted=bool(request.accepted))
+        except GmpsError as error:
+            response.message = str(error)
+            return response
+        self._note = response.message = self._register(saved.path)
+        response.success = True
+        return response
+
+    def _discard(self, request: RecorderDiscard.Request, response: RecorderDiscard.Response) -> Any:
+        try:
+            response.message = f"put aside: {self._recorder.discard(request.episode, request.reason)}"
+        except GmpsError as error:
+            response.message = str(error)
+            return response
+        response.success = True
+        return response
+
+    def _register(self, path: Path) -> str:
+        """Give the saved episode its row; return what went wrong, which costs the row and not the episode."""
+        try:
+            if self._catalog is None:
+                self._catalog = Catalog(self._data)
+            keep(self._catalog, path)
+        except (CatalogError, OSError) as error:
+            self.get_logger().error(f"{path} is saved but not in the catalogue: {error}")
+            return f"saved as {path}, but not in the catalogue ({error}); `gmps data reindex` adds it"
+        return ""
+
+    def _tell(self) -> None:
+        """Publish where things stand, when they change and twice a second."""
+        report, now = self._recorder.report, time.monotonic()
+        news = (report.state, report.episode, report.message, self._note)
+        if news == self._told and now - self._told_at < STATUS_PERIOD:
+            return
+        if report.message and report.message not in self._told:
+            self.get_logger().warning(report.message)
+        self._told, self._told_at = news, now
+        self._status.publish(
+            RecorderStatus(
+                header=conversions.header(time.time_ns()), state=report.state, episode=report.episode,
+                task=report.task, seconds=report.seconds, steps=report.steps, bytes=report.bytes,
+                dropped=report.dropped, message=report.message or self._note,
+            )
+        )
+
+
+def _work(ending: Ending) -> int:
+    node = RecorderNode()
+    try:
+        node.run(ending)
+    finally:
+        node.close()
+        node.destroy_node()
+    return 0
+
+
+if __name__ == "__main__":
+    main("recorder", _work)
