@@ -67,7 +67,8 @@ def _judge(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, reas
         reasons.append(f"force: {state.force.level:.0f} N, warning at {envelope.force_warning:.0f}")
     if is_outside(measured.tip_position, envelope).any():
         where = ", ".join(f"{x:.3f}" for x in measured.tip_position)
-        return latch(state, "outside", f"outside: measured tip ({where}) m has left the box")
+        what_to_do = "bring it back by hand or by teleoperation"
+        return latch(state, "outside", f"outside: measured tip ({where}) m has left the box; {what_to_do}")
     if state.mode != "MOVING":
         return state
     speed = float(np.linalg.norm(measured.tip_velocity))

@@ -10,12 +10,11 @@ import numpy as np
 
 from gmps_robot.control.guard import guard
 from gmps_robot.control.guard_state import GuardState, arm, reset_fault, stop
-from gmps_robot.control.homing import home_velocity, is_home
+from gmps_robot.control.homing import UPRIGHT, Progress, home_velocity, is_home
+from gmps_robot.control.kinematics import forward, tool_turn
 from gmps_robot.errors import ArmError
 from gmps_robot.families.family import Family
 from gmps_robot.types import AppliedCommand, ArmCommand, ArmState, SafetyEnvelope
-
-HOMING_LIMIT = 30.0  # no way home inside a rig's box takes longer [s]
 
 
 class GuardedArm(ABC):
@@ -35,7 +34,8 @@ class GuardedArm(ABC):
         self.family, self._clock, self._sleep = family, clock, sleep
         self._guard = state
         self._lock = RLock()  # a robot's control thread moves the arm while people stop and release it
-        self._home_seq = 0
+        self._home_seq, self._way = 0, Progress()
+        self._reasons: tuple[str, ...] = ()  # of what was applied last
 
     @property
     def limits(self) -> SafetyEnvelope:
@@ -60,6 +60,7 @@ class GuardedArm(ABC):
         """Pass `command` through the guard and carry out one control period."""
         with self._lock:
             self._guard, applied = guard(self.limits, self._guard, self._measured(now), self._received(command), now)
+            self._reasons = applied.reasons
             self._carry_out(self._guard, now)
             return applied
 
@@ -67,28 +68,43 @@ class GuardedArm(ABC):
         """Bring the tip to the start: up, over, down; returns at rest there, or when the guard's state forbids it.
 
         Raises:
-            ArmError: the arm does not arrive.
+            ArmError: no way leads there, see `next_home`.
         """
-        for _ in range(round(HOMING_LIMIT / self.period)):
-            now = self._clock()
-            command = self.next_home(now)
-            if command is None:
-                return
+        while (command := self.next_home(now := self._clock())) is not None:
             self.apply(command, now)
             self._sleep(self.period)
-        raise ArmError(f"the arm did not reach {self.family.start_tip} m within {HOMING_LIMIT:.0f} s of homing")
 
     def next_home(self, now: float) -> ArmCommand | None:
-        """Return the next command of the way home, stamped `now` [s]; None at rest there or where nothing may move."""
+        """Return the next command of the way home, stamped `now` [s]; None at rest there or where nothing may move.
+
+        Raises:
+            ArmError: the arm comes no nearer: from this posture the way ends at a limit. The message says what to do.
+        """
         state, home = self._guard, np.array(self.family.start_tip)
         may_move = state.armed and state.mode != "FAULT"
         if not may_move and state.at_rest:
             return None
-        if is_home(state.tip_target, state.velocity, home) and state.at_rest:  # else silence would be a stop, off home
+        pose = forward(state.joints[None]) if state.known is None else state.known.pose
+        turned = tool_turn(pose.rotation[0])
+        there = is_home(state.tip_target, state.velocity, home) and turned < UPRIGHT
+        if there and state.at_rest:  # else silence would be a stop, off home
+            self._way = Progress()
             return None
+        away = float(np.linalg.norm(home - state.tip_target))
+        self._way = self._way.after(away, turned, now)
+        if self._way.ended:
+            raise ArmError(self._no_way(away, turned))
         self._home_seq += 1
         velocity = home_velocity(state.tip_target, state.velocity, home, self.limits, self.period)
         return ArmCommand(round(now * 1e9), self._home_seq, "reset", velocity, state.gripper)
+
+    def _no_way(self, away: float, turned: float) -> str:
+        self._way = Progress()
+        limits = ", ".join(reason.split(",")[0] for reason in self._reasons if "limit," in reason)
+        return (
+            f"no way home from here: the tip stays {away:.2f} m and the tool {np.rad2deg(turned):.0f} deg off its start"
+            f"{f' ({limits})' if limits else ''}. Bring the arm near its start by hand, elbow up, tool down; try again"
+        )
 
     def enable(self, enabled: bool) -> None:
         """Switch the motors on and arm, or switch them off.

@@ -120,6 +120,12 @@ def _turn_error(rotation: FloatArray) -> FloatArray:
     return error
 
 
+def tool_turn(rotation: FloatArray) -> float:
+    """Angle [rad] between a tool attitude (3, 3) and the one that is kept."""
+    turn = _tool_attitude().T @ rotation
+    return float(np.arccos(np.clip((np.trace(turn) - 1.0) / 2.0, -1.0, 1.0)))
+
+
 def joints_at(tip: tuple[float, float, float]) -> FloatArray:
     """Return joints (7,) [rad] that hold the tool at `tip` [m] in the base frame.
 

@@ -11,8 +11,8 @@ from rclpy.node import Node
 from rclpy.service import Service
 from std_srvs.srv import SetBool, Trigger
 
-from gmps_robot.control.guarded_arm import HOMING_LIMIT, GuardedArm
-from gmps_robot.errors import GmpsError
+from gmps_robot.control.guarded_arm import GuardedArm
+from gmps_robot.errors import ArmError, GmpsError
 from gmps_robot.types import ArmCommand
 from gmps_robot_nodes.arm_lease import LeaseDesk
 
@@ -25,7 +25,6 @@ class ArmServices:
     def __init__(self, node: Node, arm: GuardedArm, desk: LeaseDesk, group: CallbackGroup | None = None) -> None:
         """`group` runs the callbacks; those of a real arm's switches wait for the robot."""
         self.homing = False
-        self._gives_up: float | None = None  # when homing has taken too long [s]
         self._arm, self._node, self._desk = arm, node, desk
         acts: dict[str, Callable[[], str]] = {
             "stop": self._stop, "kill": self._kill, "reset_fault": self._reset_fault, "home": self._home
@@ -42,16 +41,12 @@ class ArmServices:
     def next_home(self, now: float) -> ArmCommand | None:
         """Return the next command of the way home, at `now` [s].
 
-        It ends on arrival, where nothing may move, when an operator takes the arm, and when it takes too long.
+        It ends on arrival, where nothing may move, when an operator takes the arm, and, as a stop, where no way leads.
         """
-        if self._gives_up is None:
-            self._gives_up = now + HOMING_LIMIT
-        command = self._arm.next_home(now)
-        if command is not None and now > self._gives_up:
-            mode = self._arm.guard_state.mode
-            self._node.get_logger().error(
-                f"the arm did not come home within {HOMING_LIMIT:.0f} s, it is {mode}: is something in its way?"
-            )
+        try:
+            command = self._arm.next_home(now)
+        except ArmError as error:
+            self._arm.stop(str(error))
             command = None
         if command is None:  # and only then: somebody may have ended it meanwhile
             self.homing = False
@@ -89,7 +84,7 @@ class ArmServices:
         holder = self._desk.holder
         if holder:
             raise GmpsError(f"{holder} holds the arm: it goes home when the lease is released")
-        self._gives_up, self.homing = None, True
+        self.homing = True
         return "on its way to the start"
 
     def _lease(self, request: ArmLease.Request, response: ArmLease.Response) -> ArmLease.Response:
