@@ -24,7 +24,7 @@ def read(path: Path) -> dict[str, list[list[float]]]:
         except ValueError:
             continue
         x = row.pop("step", None) if isinstance(row, dict) else None
-        if not _is_number(x):
+        if not isinstance(x, int | float):
             continue
         for name, value in row.items():
             if _is_number(value):

@@ -12,6 +12,7 @@ import numpy as np
 from gmps_robot.control import lease
 from gmps_robot.control.lease import LeaseState
 from gmps_robot.errors import SessionError
+from gmps_robot.panel.bridge import Mode
 from gmps_robot.panel.bridge_teach import CameraView, RecorderView, SceneView
 from gmps_robot.panel.demo_picture import HEIGHT, PROJECTION, WIDTH, draw_scene
 from gmps_robot.panel.demo_world import DemoWorld
@@ -47,7 +48,7 @@ class FakeTeaching:
     calls: list[tuple[object, ...]]
     _lock: threading.RLock
     _clock: Callable[[], float]
-    _mode: str
+    _mode: Mode
 
     def _begin_teaching(self) -> None:
         self.kept: Callable[[Take, bool | None, str], None] = lambda *_: None

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from gmps_robot.control.lease import LEASE_LIFE
 from gmps_robot.errors import SessionError
-from gmps_robot.panel.bridge_teach import TeachBridge
+from gmps_robot.panel.bridge import PanelBridge
 
+HEARD_WITHIN = 1.0  # the driver tells who holds its lease at least this often [s]
 NOT_HELD = "you do not hold the arm: press Take the arm"
 
 
@@ -21,13 +22,14 @@ class Holding:
     session: str  # names it towards the page
     lease: str  # names it towards the driver; never leaves this process
     holder: str
+    since: float  # [s]
     expires: float  # [s]
 
 
 class LeaseDesk:
     """Asks the driver for the lease on behalf of people. Callable from several threads."""
 
-    def __init__(self, bridge: TeachBridge, clock: Callable[[], float]) -> None:
+    def __init__(self, bridge: PanelBridge, clock: Callable[[], float]) -> None:
         """`clock` is monotonic [s]."""
         self._bridge, self._clock = bridge, clock
         self._lock = threading.Lock()
@@ -44,7 +46,8 @@ class LeaseDesk:
             if held is not None and held.expires > now and (take_over or held.holder == holder):
                 self._bridge.lease_release(held.lease)
             lease = self._bridge.lease_acquire(holder)
-            self._holding = Holding(secrets.token_hex(8), lease, holder, self._clock() + LEASE_LIFE)
+            now = self._clock()
+            self._holding = Holding(secrets.token_hex(8), lease, holder, now, now + LEASE_LIFE)
             return self._holding
 
     def release(self, session: str, holder: str) -> None:
@@ -81,4 +84,6 @@ class LeaseDesk:
         held = self._holding
         if held is None or held.session != session or held.holder != holder or held.expires <= self._clock():
             return None
+        if self._clock() - held.since > HEARD_WITHIN and self._bridge.state().holder != holder:
+            return None  # the driver has taken it back, or is another one
         return held

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -61,8 +62,14 @@ PUBLIC_FILES = ("/login", "/favicon.ico")
 PUBLIC_PLACES = ("/static/",)  # the same for everybody, and in the source code
 OUR_PLACES = ("/api/", "/ws/")  # nothing is served here beside the table
 
-_SPLIT = [(*entry.split(" "), right) for entry, right in RIGHTS.items()]
-_PATTERNS = [(method, compile_path(path)[0], right) for method, path, right in _SPLIT]
+
+
+def _pattern(entry: str, right: Right) -> tuple[str, re.Pattern[str], Right]:
+    method, _, path = entry.partition(" ")
+    return method, compile_path(path)[0], right
+
+
+_PATTERNS = [_pattern(entry, right) for entry, right in RIGHTS.items()]
 
 
 def methods_of(path: str) -> set[str]:

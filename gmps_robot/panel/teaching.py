@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from gmps_robot.data.models import Episode
 from gmps_robot.errors import SessionError, TaskError
 from gmps_robot.panel import schema
 from gmps_robot.panel.archive import Archive
@@ -77,8 +78,10 @@ class Teaching:
         with self._lock:
             message = self._bridge.record_save(episode, accepted)
             said, self._said, self._open = self._said, [], ""
-        for label in said:
-            self._archive.label(episode, label.body, label.author)
+        if said:
+            row = self._archive.catalog.episode(episode)
+            for label in said:
+                self._archive.label(episode, _placed(label.body, row), label.author)
         return message
 
     def discard(self, episode: str, reason: str) -> str:
@@ -123,3 +126,13 @@ class Teaching:
         if found is None:
             raise TaskError(f"task {number} of split {split!r} is not in the plan; valid: 0 to {len(tasks) - 1}")
         return found
+
+
+def _placed(body: schema.LabelBody, row: Episode) -> schema.LabelBody:
+    """The label on the steps that were kept: the recorder counts from its start, an episode from its first motion."""
+    if body.step_from is None or body.step_to is None:
+        return body
+    skipped = int(row.quality.get("skipped", 0))
+    first = min(max(0, body.step_from - skipped), max(0, row.steps - 1))
+    last = min(max(first + 1, body.step_to - skipped), max(1, row.steps))
+    return body.model_copy(update={"step_from": first, "step_to": last})

@@ -25,6 +25,10 @@ NEXT = {
     State.PRIMARY_STATE_UNCONFIGURED: Transition.TRANSITION_CONFIGURE,
     State.PRIMARY_STATE_INACTIVE: Transition.TRANSITION_ACTIVATE,
 }
+BACK = {
+    State.PRIMARY_STATE_ACTIVE: Transition.TRANSITION_DEACTIVATE,
+    State.PRIMARY_STATE_INACTIVE: Transition.TRANSITION_CLEANUP,
+}
 
 
 class Activation:
@@ -52,6 +56,17 @@ class Activation:
                 raise SetupError(
                     f"node {self._name}, which is {state.label}, could not be brought up; its own lines say why"
                 )
+
+
+    def put_down(self, call: Callable[[Client, Any], Any]) -> None:
+        """Let the node forget what it was configured with, so that the next `bring_up` reads it anew.
+
+        Raises:
+            SetupError: the node refuses.
+        """
+        while step := BACK.get((state := call(self._get, GetState.Request()).current_state).id):
+            if not call(self._change, ChangeState.Request(transition=Transition(id=step))).success:
+                raise SetupError(f"node {self._name}, which is {state.label}, could not be put down")
 
 
 class ArmBringUp:

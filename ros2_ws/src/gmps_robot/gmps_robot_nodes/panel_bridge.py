@@ -6,9 +6,7 @@ for their answer with a time limit.
 
 from __future__ import annotations
 
-import threading
 import time
-from typing import Any
 
 from gmps_msgs.action import Adapt
 from gmps_msgs.msg import AdaptStatus, GuardStatus
@@ -16,18 +14,20 @@ from gmps_msgs.srv import AdaptLabel
 from rclpy.action.client import ActionClient
 from rclpy.client import Client
 from rclpy.node import Node
-from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
 from gmps_robot.control.session_status import ENDED, SessionStatus
 from gmps_robot.errors import GmpsError, SessionError, SetupError
+from gmps_robot.families.family import Family
 from gmps_robot.panel.bridge import Frame, GuardView, Link, Mode, PanelState, RewardSource
+from gmps_robot.rig import RigCalibration
 from gmps_robot.tasks import Split
 from gmps_robot_nodes import conversions, qos, session_status
 from gmps_robot_nodes.activation import Activation
+from gmps_robot_nodes.panel_calls import PATIENCE, agreed, ask, wait
+from gmps_robot_nodes.panel_teach import RosTeaching
 
-PATIENCE = 4.0  # for the answer to a command [s]
 ENABLE_PATIENCE = 12.0  # the robot takes its time over its motors, and the driver over its checks [s]
 START_PATIENCE = 30.0  # the first goal loads the checkpoint [s]
 HINTS = {
@@ -39,13 +39,19 @@ REQUESTS = ("pause", "resume", "stop", "reset_done", "accept", "roll_back")
 EMERGENCY = "the arm did not confirm the stop: use the robot's own emergency stop"
 
 
-class RosBridge:
+class RosBridge(RosTeaching):
     """Hears what the page shows and sends what it asks for."""
 
-    def __init__(self, node: Node, mode: Mode, reward: RewardSource, seed: int, episodes: int) -> None:
-        self._mode, self._reward, self._seed, self._planned = mode, reward, seed, episodes
+    def __init__(
+        self, node: Node, robot: str, family: Family, rig: RigCalibration, reward: RewardSource, seed: int,
+        episodes: int, checkpoint: str,
+    ) -> None:
+        """Listen; arguments as of the stack."""
+        super().__init__(node, family, rig, robot, checkpoint)
+        self._mode: Mode = "robot" if robot == "sawyer" else "twin"
+        self._reward, self._seed, self._planned = reward, seed, episodes
         self._session, self._context = SessionStatus(), ()
-        self._guard = GuardView()
+        self._guard, self._holder = GuardView(), ""
         self._frame: Frame | None = None
         self._heard: dict[str, float] = {}
         self._frames = 0
@@ -71,7 +77,10 @@ class RosBridge:
             Link(name, now - self._heard[name] if name in self._heard else None, hint=hint)
             for name, hint in HINTS.items()
         )
-        return PanelState(self._mode, self._reward, self._session, self._guard, links, self._task_text(), self._planned)
+        return PanelState(
+            self._mode, self._reward, self._session, self._guard, links, self._task_text(), self._planned,
+            self._holder, self._recorder, self._checkpoint,
+        )
 
     def frame(self) -> Frame | None:
         """See `PanelBridge.frame`."""
@@ -82,11 +91,12 @@ class RosBridge:
         self._need_no_fault("start")
         if not self._activation.ready:
             raise SetupError(f"node adapt is not there. {HINTS['adaptation']}")
-        self._activation.bring_up(lambda client, request: self._ask(client, request, START_PATIENCE))
+        self._activation.bring_up(lambda client, request: ask(client, request, START_PATIENCE))
         goal = Adapt.Goal(
             task=str(task), split=split, seed=self._seed, episodes=episodes, updates=updates, reward=self._reward
         )
-        handle = _wait(self._action.send_goal_async(goal), PATIENCE, "node adapt did not answer")
+        sent = self._action.send_goal_async(goal)
+        handle = wait(sent, f"node adapt did not answer within {PATIENCE:.0f} s")
         if not handle.accepted:
             raise SessionError("a session is running; end it before you start another")
         self._planned = episodes
@@ -110,7 +120,7 @@ class RosBridge:
 
     def label(self, value: float, episode: int) -> None:
         """See `PanelBridge.label`."""
-        _confirm(self._ask(self._label, AdaptLabel.Request(value=float(value), episode=episode)))
+        agreed(ask(self._label, AdaptLabel.Request(value=float(value), episode=episode)))
 
     def reset_done(self) -> None:
         """See `PanelBridge.reset_done`."""
@@ -134,7 +144,7 @@ class RosBridge:
 
     def arm_enable(self) -> None:
         """See `PanelBridge.arm_enable`."""
-        _confirm(self._ask(self._enable, SetBool.Request(data=True), ENABLE_PATIENCE))
+        agreed(ask(self._enable, SetBool.Request(data=True), ENABLE_PATIENCE))
 
     def _halt(self, client: Client) -> None:
         if not client.service_is_ready():
@@ -142,19 +152,14 @@ class RosBridge:
         stopped = client.call_async(Trigger.Request())
         if self._triggers["pause"].service_is_ready() and self._session.phase not in ENDED:
             self._triggers["pause"].call_async(Trigger.Request())  # nobody waits for it: the arm comes first
-        _confirm(_wait(stopped, PATIENCE, EMERGENCY))
+        agreed(wait(stopped, EMERGENCY))
 
     def reset_fault(self) -> None:
         """See `PanelBridge.reset_fault`."""
-        _confirm(self._ask(self._release, Trigger.Request()))
+        agreed(ask(self._release, Trigger.Request()))
 
     def _trigger(self, name: str) -> None:
-        _confirm(self._ask(self._triggers[name], Trigger.Request()))
-
-    def _ask(self, client: Client, request: Any, patience: float = PATIENCE) -> Any:
-        if not client.service_is_ready():
-            raise SetupError(f"nobody offers {client.srv_name}: is the node running?")
-        return _wait(client.call_async(request), patience, f"{client.srv_name} did not answer")
+        agreed(ask(self._triggers[name], Trigger.Request()))
 
     def _need_no_fault(self, request: str) -> None:
         if self._guard.state in ("FAULT", "ESTOP", "DISABLED", "DISCONNECTED"):
@@ -177,29 +182,12 @@ class RosBridge:
     def _on_guard(self, message: GuardStatus) -> None:
         self._hear("arm")
         self._guard = GuardView(message.state, message.reason, tuple(message.limits))
+        self._holder, self._homing = str(message.holder), bool(message.homing)
 
     def _on_status(self, message: AdaptStatus) -> None:
         self._hear("adaptation")
         self._session, self._context = session_status.status(message), tuple(message.context)
-        if message.reward in ("twin", "human"):
+        if message.reward in ("twin", "human", "marker"):
             self._reward = message.reward
         if self._session.stage == "adapt" and self._session.task_id:
             self._planned = self._session.episodes
-
-
-def _wait(future: Future, patience: float, otherwise: str) -> Any:
-    """Wait in this thread for what the node's thread completes.
-
-    Raises:
-        GmpsError: it took longer than `patience` [s].
-    """
-    done = threading.Event()
-    future.add_done_callback(lambda _: done.set())
-    if not done.wait(patience):
-        raise GmpsError(otherwise if otherwise == EMERGENCY else f"{otherwise} within {patience:.0f} s")
-    return future.result()
-
-
-def _confirm(response: Any) -> None:
-    if not response.success:
-        raise SessionError(str(response.message))
