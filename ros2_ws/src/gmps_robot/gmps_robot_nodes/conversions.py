@@ -13,6 +13,7 @@ from gmps_msgs.msg import SceneState as SceneStateMsg
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Header
 
+from gmps_robot.data.jpeg import encode_image
 from gmps_robot.errors import ObservationError
 from gmps_robot.types import AppliedCommand, ArmCommand, ArmState, CommandSource, FloatArray, ImageArray, SceneState
 
@@ -62,6 +63,11 @@ def image_pixels(message: Image) -> ImageArray:
             f"{height * width * 3} bytes: check the settings of the camera node"
         )
     return np.frombuffer(message.data, np.uint8).reshape(height, width, 3)
+
+
+def recorded_message(image: ImageArray, stamp_ns: int) -> CompressedImage:
+    """RGB pixels -> CompressedImage, as episodes keep it."""
+    return jpeg_message(encode_image(image), stamp_ns)
 
 
 def jpeg_message(jpeg: bytes, stamp_ns: int) -> CompressedImage:

@@ -44,6 +44,7 @@ class EmulatorNode(Node):
         )
         self.family = families.family(name)
         self._image = self.create_publisher(Image, "camera/image_raw", qos.CAMERA)
+        self._recorded = self.create_publisher(CompressedImage, "camera/image_raw/compressed", qos.STATE)
         self._info = self.create_publisher(CameraInfo, "camera/camera_info", qos.CAMERA)
         self._view = self.create_publisher(CompressedImage, "camera/view/compressed", qos.CAMERA)
         self._film = self.create_publisher(CompressedImage, "camera/film/compressed", qos.STATE)
@@ -75,6 +76,8 @@ class EmulatorNode(Node):
         stamp_ns = snapshot.stamp_ns
         self._scene.publish(conversions.scene_message(snapshot.scene, stamp_ns, self._resets, self._task))
         self._info.publish(info_message(self._pinhole, stamp_ns))
+        if self._recorded.get_subscription_count() > 0:
+            self._recorded.publish(conversions.recorded_message(snapshot.image, stamp_ns))
         self._image.publish(conversions.image_message(snapshot.image, stamp_ns))
         if self._filming and self._steps % conversions.FILM_EVERY == 0:
             self._film.publish(self._picture(stamp_ns))

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,10 +48,10 @@ class Processes:
             reader.start()
             self._readers.append(reader)
 
-    def ended(self) -> Ended | None:
-        """Return the first process that is over, if any."""
+    def ended(self, besides: Collection[str] = ()) -> Ended | None:
+        """Return the first process that is over, if any, and is not one of `besides`."""
         for name, process in self._running.items():
-            code = process.poll()
+            code = None if name in besides else process.poll()
             if code is not None:
                 return Ended(name, code)
         return None
