@@ -45,6 +45,7 @@ class ConductorNode(Node):
         self._task, self._goals, self._seed = number("task"), number("goals"), number("seed")
         self._episodes, self._updates = number("episodes"), number("updates")
         self._split, self._reward, robot = text("split"), text("reward"), text("robot")
+        self._teach = text("session") == "teach"
         self._out, self._json = Path(text("out")), text("json")
         self._stay = bool(parameters.declare(self, "stay", False, read["stay"].description))
         self._patience = parameters.declare(
@@ -67,6 +68,10 @@ class ConductorNode(Node):
         """
         began = time.monotonic()
         self._bring_up()
+        if self._teach:
+            self.get_logger().info("teach at the panel; Ctrl-C ends everything")
+            self._stay_until_asked()
+            return 0
         outcomes: list[GoalOutcome] = []
         for number in range(self._task, self._task + self._goals):
             outcome = self._conduct(number)
@@ -77,18 +82,24 @@ class ConductorNode(Node):
         for line in table(outcomes):
             self.get_logger().info(line)
         self.get_logger().info(f"{len(outcomes)} of {self._goals} goals in {time.monotonic() - began:.0f} s")
-        while self._stay and not self._ending.requested:
-            self._executor.spin_once(timeout_sec=WAKE)
+        if self._stay:
+            self._stay_until_asked()
         return 0 if all(outcome.completed for outcome in outcomes) else 1
 
+    def _stay_until_asked(self) -> None:
+        while not self._ending.requested:
+            self._executor.spin_once(timeout_sec=WAKE)
+
     def _bring_up(self) -> None:
-        """Configure and activate the arm's driver and the adapt node."""
+        """Configure and activate the arm's driver and, unless a person teaches, the adapt node."""
         arm = self._arm
         if arm is not None:
             self._wait(lambda: arm.ready, "node sawyer_driver did not come up; its own lines say why")
             arm.bring_up(self._call)
             self._wait(lambda: arm.connected, "node sawyer_driver offers no arm/enable")
             arm.switch_on(self._call)
+        if self._teach:
+            return  # a session that is started at the panel brings the adapt node up
         self._wait(lambda: self._activation.ready, "node adapt did not come up; its own lines say why")
         self._activation.bring_up(self._call)
         while arm is not None and not arm.fit and not self._ending.requested:
