@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from calibration.board import DICTIONARIES
 from calibration.poses import Pose, inverse, matrix, pose, skew, transform
+from gmps_robot import config
 from gmps_robot.errors import ConfigError, nearest
 from gmps_robot.rig import Pinhole, RigCalibration
 from gmps_robot.types import FloatArray, ImageArray
@@ -71,6 +73,15 @@ class MarkerSpec:
         return np.array([[-half, half, 0.0], [half, half, 0.0], [half, -half, 0.0], [-half, -half, 0.0]])
 
 
+def load_marker(path: str) -> MarkerSpec:
+    """Read what is printed on the object; the marker on the block of the push family where `path` is empty.
+
+    Raises:
+        ConfigError: no such file, or no such marker.
+    """
+    return config.load(MarkerSpec, Path(path)) if path else MarkerSpec()
+
+
 @dataclass(frozen=True)
 class Sighting:
     """One look for the marker. `place` is the middle of the object in `base`."""
@@ -98,7 +109,7 @@ class MarkerFinder:
         size = (self._lens.height, self._lens.width)
         if image.shape[:2] != size:
             return Sighting(False, f"the picture has {image.shape[1]}x{image.shape[0]} pixels, not {size[1]}x{size[0]}")
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        grey: ImageArray = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         found, numbers, _ = _detector(self._spec.dictionary).detectMarkers(grey)
         seen = [] if numbers is None else numbers.ravel().tolist()
         ours = [corners for corners, number in zip(found, seen, strict=True) if number == self._spec.number]
@@ -107,7 +118,7 @@ class MarkerFinder:
         if not ours:
             others = f"; there are markers {sorted(set(seen))}" if seen else ""
             return Sighting(False, f"marker {self._spec.number} of {self._spec.dictionary} is not to be seen{others}")
-        return self._place(_refined(grey, ours[0].reshape(4, 2)))
+        return self._place(_refined(grey, ours[0].reshape(4, 2).astype(np.float64)))
 
     def _place(self, pixels: FloatArray) -> Sighting:
         """Fit x, y and the turn to the corners (4, 2)."""

@@ -49,7 +49,7 @@ class MarkedView:
         self._renderer.render(positions, rotations, self._image, self._depth)
         rotation = rotations[0, self._geom].reshape(3, 3)
         centre = positions[0, self._geom] + self._top * rotation[:, 2]
-        image = self._image[0].copy()
+        image: ImageArray = self._image[0].copy()
         paint(image, self._depth[0], self.camera, centre, rotation, self._cells, self._size)
         return image
 

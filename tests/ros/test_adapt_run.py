@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from gmps_robot_nodes.adapt_run import AdaptRun
-from gmps_robot_nodes.pairing import Pairing
+from gmps_robot_nodes.adapt_run import LATE_SCENE, AdaptRun, RewardSource
+from gmps_robot_nodes.pairing import Pairing, Part
 
 from gmps_robot.control.session_status import SessionStatus
 from gmps_robot.tasks import Task
 from gmps_robot.types import AppliedCommand, FloatArray, SceneState
-from tests.unit.session_world import FAMILY, TASK, Clock, make_session
+from tests.unit.session_world import FAMILY, TASK, Clock, make_policy, make_session
 
 
 class Hands:
@@ -30,9 +30,15 @@ class Hands:
         return True
 
 
-def make_run(lag: int = 0) -> tuple[AdaptRun, Hands, Pairing]:
-    pairing, hands = Pairing(frozenset({"arm", "scene"}), Clock()), Hands()
-    run = AdaptRun(make_session(), FAMILY, TASK, "twin", 0, pairing, hands, Clock(), film=False, lag=lag)
+def make_run(
+    lag: int = 0, reward: RewardSource = "twin", clock: Clock | None = None, by_hand: bool = False
+) -> tuple[AdaptRun, Hands, Pairing]:
+    needs: frozenset[Part] = frozenset({"arm", "scene"} if reward == "twin" else {"arm", "camera"})
+    pairing, hands, clock = Pairing(needs, Clock()), Hands(), clock or Clock()
+    session = make_session(policy=make_policy("state" if reward == "twin" else "vision"))
+    run = AdaptRun(
+        session, FAMILY, TASK, reward, 0, pairing, hands, clock, film=False, lag=lag, by_hand=by_hand
+    )
     return run, hands, pairing
 
 
@@ -79,6 +85,57 @@ def test_a_reset_that_is_confirmed_in_mid_episode_voids_the_episode_and_is_asked
     run.reset_confirmed(4)
     observe(run, pairing, range(4, FAMILY.horizon + 5))
     assert len(run.session.status.before_returns) == 1
+
+
+def act(run: AdaptRun, pairing: Pairing, stamps: range) -> None:
+    """Arm and camera: a tracker is still looking at the pictures, or sees nothing."""
+    for stamp in stamps:
+        pairing.add_image(stamp, np.full((48, 64, 3), stamp, dtype=np.uint8))
+        pairing.add_tip(stamp, np.array([0.4, 0.0, 0.025]))
+        run.progress()
+
+
+def see(pairing: Pairing, stamp: int, x: float) -> None:
+    """The tracker has found the object at x [m] in the picture of `stamp`."""
+    pairing.add_scene(stamp, SceneState(np.zeros(3), np.array([x, 0.0, 0.02, 0, 0, 0, 1.0]), np.array(0.0)))
+
+
+def test_a_tracker_may_be_later_than_the_policy_and_judges_by_the_same_functions() -> None:
+    for x, solved in ((TASK.context[0], True), (0.50, False)):
+        run, _, pairing = make_run(reward="marker")
+        run.progress()
+        run.reset_confirmed(1)
+        act(run, pairing, range(1, FAMILY.horizon + 2))
+        assert run.session.status.phase == "awaiting_label"  # every action was taken without a scene
+        see(pairing, FAMILY.horizon + 1, x)
+        run.progress()
+        assert run.session.status.before_successes == (solved,)
+
+
+def test_an_end_that_no_tracker_saw_is_not_judged_but_run_again() -> None:
+    clock = Clock()
+    run, hands, pairing = make_run(reward="marker", clock=clock)
+    run.progress()
+    run.reset_confirmed(1)
+    for stamp in range(2, FAMILY.horizon):  # seen nearly all the way, and then no more
+        see(pairing, stamp, 0.7)
+    act(run, pairing, range(1, FAMILY.horizon + 2))
+    clock.now += LATE_SCENE + 0.1
+    run.progress()
+    status = run.session.status
+    assert (status.phase, status.before_returns) == ("awaiting_reset", ())
+    assert "the marker was not seen at its end" in status.message
+    run.progress()
+    assert hands.resets == 2
+
+
+def test_where_a_person_puts_the_object_back_the_arm_waits_for_their_word() -> None:
+    run, hands, _ = make_run(reward="marker", by_hand=True)
+    run.progress()
+    assert hands.resets == 0
+    run.confirm()
+    run.progress()
+    assert hands.resets == 1
 
 
 def after_a_step_with(reason: str) -> SessionStatus:

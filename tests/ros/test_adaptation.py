@@ -187,7 +187,7 @@ def test_a_goal_that_makes_no_sense_is_answered_with_the_reason(graph: Graph, ch
     for goal, told in (
         ({"task": "1000"}, "expected a number from 0 to 99"),
         ({"split": "tset"}, "did you mean 'test'?"),
-        ({"reward": "marker"}, "not part of this version"),
+        ({"reward": "jury"}, "unknown reward 'jury'"),
         ({"episodes": 1}, "must be at least 2"),
     ):
         answer = graph.result(send(graph, **goal).get_result_async())

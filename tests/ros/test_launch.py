@@ -87,7 +87,11 @@ SAWYER = {"robot": "sawyer", "master_uri": "http://arm.local:11311", "camera": "
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"panel": "false"}, {"speed": "max", "task": "7", "reward": "human"}, {"robot": "emulator"}, SAWYER],
+    [
+        {}, {"panel": "false"}, {"panel": "false", "record": "true"},
+        {"speed": "max", "task": "7", "reward": "human"}, {"robot": "emulator"}, SAWYER,
+        {"reward": "marker", "speed": "max"},
+    ],
 )
 def test_the_launch_file_and_the_supervisor_start_the_same_nodes_with_the_same_parameters(
     launch_file: types.ModuleType, changes: dict[str, str]
@@ -95,7 +99,9 @@ def test_the_launch_file_and_the_supervisor_start_the_same_nodes_with_the_same_p
     by_launch = {}
     for node in launched(launch_file, **changes):
         parameters = {k: v.args[0] for k, v in node.kwargs["parameters"][1].items()}
-        assert node.kwargs["on_exit"], "the end of any node ends the launch"
+        ends = [type(action).__name__ for action in node.kwargs["on_exit"]]
+        spare = node.kwargs["executable"] == "recorder"
+        assert ("EmitEvent" in ends) != spare, "the end of any node that is needed ends the launch"
         by_launch[node.kwargs["executable"]] = parameters
     by_supervisor = {}
     for start in stack.resolve({**stack.defaults(), **changes}, {}):
@@ -105,8 +111,10 @@ def test_the_launch_file_and_the_supervisor_start_the_same_nodes_with_the_same_p
         assert importlib.util.find_spec(words[2]) is not None
     assert by_launch == by_supervisor
     arms = {"twin": {"twin"}, "emulator": {"emulator", "sawyer_driver"}, "sawyer": {"sawyer_driver", "camera"}}
-    assert set(by_launch) - {"adapt", "panel", "conductor"} == arms[changes.get("robot", "twin")]
+    judges = {"tracker"} if changes.get("reward") == "marker" else set()
+    assert set(by_launch) - {"adapt", "panel", "recorder", "conductor"} == arms[changes.get("robot", "twin")] | judges
     assert ("panel" in by_launch) == (changes.get("panel") != "false")
+    assert ("recorder" in by_launch) == (changes.get("panel") != "false" or changes.get("record") == "true")
 
 
 def test_who_judges_and_where_the_master_is_follow_from_the_robot() -> None:
@@ -165,8 +173,9 @@ def test_parameters_of_the_file_are_declared_by_the_nodes() -> None:
         (["robot:=sawyer", "master_uri:=arm.local"], "master_uri=arm.local: expected http://HOST:PORT"),
         (["robot:=emulator", "master_uri:=http://127.0.0.1:many"], "expected http://HOST:PORT"),
         (["robot:=sawyer", "master_uri:=http://a:1", "reward:=twin"], "no simulated scene that could judge"),
+        (["robot:=emulator", "reward:=marker"], "the emulator's block carries no marker; valid: twin, human"),
+        (["robot:=emulator", "rig:=lab.yaml"], "the emulator has the camera of rig nominal"),
         (["robot:=emulator", "speed:=max"], "runs in real time"),
-        (["record:=true"], "not part of this version"),
         (["task=7"], "not of the form name:=value"),
     ],
 )

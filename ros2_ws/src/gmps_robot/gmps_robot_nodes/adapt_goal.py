@@ -15,6 +15,7 @@ from gmps_robot.control.session_status import ENDED
 from gmps_robot.errors import ConfigError, SessionError, TaskError, nearest
 from gmps_robot.families.family import Family
 from gmps_robot.policy import MetaPolicy
+from gmps_robot.rig import RigCalibration
 from gmps_robot.tasks import Task, split
 from gmps_robot_nodes import session_status
 from gmps_robot_nodes.adapt_report import SessionFolder, inner_loop
@@ -34,6 +35,7 @@ class GoalOptions:
     evaluations: int
     film: bool
     robot: str  # twin | sawyer | emulator
+    rig: RigCalibration
 
 
 @dataclass(frozen=True)
@@ -129,14 +131,18 @@ def begin(
     tolerance_ns, lag = (0, 0) if options.robot == "twin" else (RIG_TOLERANCE_NS, RIG_LAG)
     pairing = Pairing(needs(policy, reward), time.monotonic, tolerance_ns)
     run = AdaptRun(
-        session, family, task, reward, int(goal.seed), pairing, topics, time.monotonic, film=options.film, lag=lag
+        session, family, task, reward, int(goal.seed), pairing, topics, time.monotonic, film=options.film, lag=lag,
+        by_hand=reward == "human" or options.robot == "sawyer",
     )
     topics.on_reset(run.reset_confirmed, run.reset_refused)
     return Started(run, pairing, folder)
 
 
 def needs(policy: MetaPolicy, reward: RewardSource) -> frozenset[Part]:
-    """What makes an observation complete: the scene only for a twin's reward, or a policy on full state."""
+    """What makes an observation complete: the scene only for a twin's reward, or a policy on full state.
+
+    A marker's scene is looked at when the episode is judged: the policy need not wait for a tracker.
+    """
     parts: set[Part] = {"arm"}
     if policy.spec.kind == "vision":
         parts.add("camera")
@@ -166,10 +172,10 @@ def reward_source(name: str, robot: str) -> RewardSource:
         ConfigError: unknown, not part of this version, or not to be had with `robot`.
     """
     known = get_args(RewardSource)
-    if name == "marker":
-        raise ConfigError("reward 'marker': the marker tracker is not part of this version; valid: twin, human")
     if name not in known:
         raise ConfigError(f"unknown reward {name!r}{nearest(name, known)}")
     if name == "twin" and robot == "sawyer":
-        raise ConfigError("reward 'twin': a real arm has no simulated scene that could judge; valid: human")
-    return "human" if name == "human" else "twin"
+        raise ConfigError("reward 'twin': a real arm has no simulated scene that could judge; valid: human, marker")
+    if name == "marker" and robot == "emulator":
+        raise ConfigError("reward 'marker': the emulator's block carries no marker; valid: twin, human")
+    return "human" if name == "human" else "marker" if name == "marker" else "twin"

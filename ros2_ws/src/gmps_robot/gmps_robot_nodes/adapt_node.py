@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ from std_srvs.srv import Trigger
 from gmps_robot import families
 from gmps_robot.checkpoint import load_checkpoint
 from gmps_robot.control.session_status import ENDED, SessionStatus
-from gmps_robot.errors import GmpsError, SessionError
+from gmps_robot.errors import CheckpointError, GmpsError, SessionError
 from gmps_robot.policy import MetaPolicy
+from gmps_robot.rig import load_rig
+from gmps_robot.rig_match import mismatch
 from gmps_robot.types import FloatArray
 from gmps_robot_nodes import parameters, qos, session_status, stack
 from gmps_robot_nodes.adapt_goal import GoalOptions, Started, begin
@@ -47,8 +50,14 @@ class AdaptNode(LifecycleNode):
     def __init__(self) -> None:
         super().__init__("adapt")
         self._family = families.family(parameters.declare(self, "family", "push", "Task family of the rig."))
-        self._checkpoint = parameters.declare(self, "checkpoint", "push-vision", "Shipped checkpoint, or a directory.")
+        self._checkpoint = parameters.declare(
+            self, "checkpoint", "push-vision", "Shipped checkpoint, or a directory; read by configure.", changeable=True
+        )
         robot = parameters.declare(self, "robot", "twin", "Whose camera and arm are heard.", choices=stack.ROBOTS)
+        self._rig = load_rig(parameters.declare(self, "rig", "nominal", "Calibration of the rig: a name or YAML file."))
+        self._other_rigs = parameters.declare(
+            self, "rig_mismatch", "refuse", "A checkpoint for another rig.", choices=stack.MISMATCHES
+        )
         self._options = GoalOptions(
             self._checkpoint,
             Path(parameters.declare(self, "out", "runs/adapt", "Where results go, a directory per goal.")),
@@ -57,6 +66,7 @@ class AdaptNode(LifecycleNode):
             ),
             parameters.declare(self, "film", True, "Whether to film an episode before and one after, on the twin."),
             robot,
+            self._rig,
         )
         self._silence = parameters.declare(
             self, "silence", 1.0, "Without an observation for this long an episode is void [s].", low=0.2, high=60.0
@@ -68,7 +78,8 @@ class AdaptNode(LifecycleNode):
         self._told: tuple[object, ...] = ()
         self._told_at = 0.0
         self._goal: ServerGoalHandle | None = None
-        self._topics = AdaptTopics(self, self._family, robot != "twin", self._on_event)
+        late = 0.0 if robot == "twin" else self._rig.latency.state
+        self._topics = AdaptTopics(self, self._family, robot != "twin", self._on_event, late)
         self._status = self.create_publisher(AdaptStatus, "adapt/status", qos.STATUS)
         self._server = ActionServer(
             self, Adapt, "adapt", self._execute, goal_callback=self._on_goal, cancel_callback=self._on_cancel
@@ -80,8 +91,11 @@ class AdaptNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the checkpoint and run it once, so that the first real action is as quick as the others."""
+        self._checkpoint = str(self.get_parameter("checkpoint").value)
+        self._options = replace(self._options, checkpoint=self._checkpoint)
         try:
             policy = load_checkpoint(self._checkpoint, family=self._family.name)
+            self._check_rig()
             _warm_up(policy)
         except GmpsError as error:
             self.get_logger().fatal(str(error))
@@ -89,6 +103,18 @@ class AdaptNode(LifecycleNode):
         self._policy = policy
         self.get_logger().info(f"checkpoint {self._checkpoint} is loaded ({policy.spec.kind} policy)")
         return super().on_configure(state)
+
+    def _check_rig(self) -> None:
+        """Compare the rig of the checkpoint with the one that is here.
+
+        Raises:
+            CheckpointError: the policy would see another view than it was trained for, and that is not allowed.
+        """
+        different = mismatch(self._checkpoint, self._rig)
+        if different and self._other_rigs == "refuse":
+            raise CheckpointError(f"{different}, or start with rig_mismatch:=allow")
+        if different:
+            self.get_logger().warning(f"{different} (allowed by rig_mismatch:=allow)")
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Allow goals, and with them commands."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 import numpy as np
@@ -15,12 +15,14 @@ from gmps_robot.families.family import Family
 from gmps_robot.tasks import Task
 from gmps_robot.types import AppliedCommand, FloatArray, Observation, SceneState
 from gmps_robot_nodes.frozen import FrozenPicture
+from gmps_robot_nodes.outcomes import Outcomes
 from gmps_robot_nodes.pairing import Moment, Pairing
 
-RewardSource = Literal["twin", "human"]
+RewardSource = Literal["twin", "human", "marker"]
 RIG_LAG = 1  # observations: camera, policy and servos of a rig take about one period
 HELD = ("overrun", "action", "image", "state", "clock")  # reasons of the guard that take the motion away
 HELD_SHARE = 0.1  # of an episode's steps; with more of it the episode says little about the policy
+LATE_SCENE = 1.0  # a tracker may look at a picture for this long [s]
 RESET_PATIENCE = 5.0  # a reset that is not confirmed by then is asked for again [s]
 
 
@@ -51,21 +53,25 @@ class AdaptRun:
 
     def __init__(
         self, session: AdaptationSession, family: Family, task: Task, reward: RewardSource, seed: int, pairing: Pairing,
-        hands: Hands, clock: Callable[[], float], film: bool, lag: int,
+        hands: Hands, clock: Callable[[], float], film: bool, lag: int, by_hand: bool,
     ) -> None:
-        """Start `session` on `task`; the outcome of an action is seen `lag` observations later than on the twin.
+        """Start `session` on `task`.
+
+        The outcome of an action is seen `lag` observations later than on the twin. `by_hand`: a person puts the object
+        back, and says so before the arm moves.
 
         Raises:
             SessionError: the session cannot start.
         """
         self.session, self.task, self.reward = session, task, reward
         self._family, self._seed, self._pairing, self._hands, self._clock = family, seed, pairing, hands, clock
-        self._film, self._lag = film, lag
+        self._film, self._lag, self._by_hand = film, lag, by_hand
         self._counted = (0, 0, 0)  # finished episodes per stage whose paths are kept
-        self._scenes: list[SceneState] = []
+        self._outcomes = Outcomes()
+        self._unseen_since: float | None = None  # since when the last scene is waited for [s]
         self._awaited = 0  # the observation that the last action answered [ns]; zero: none
         self._asked: float | None = None  # when a reset was asked for
-        self._confirmed = reward != "human"  # a person has said that hands are clear
+        self._confirmed = not by_hand  # hands are clear
         self._resets = 0
         self._begun = False  # whether the path of the present episode has begun
         self._held = 0  # steps of the present episode in which the guard held the arm
@@ -96,9 +102,9 @@ class AdaptRun:
         if self.session.status.phase in ACTING:  # an answer so late that it was asked for again
             self.interrupt("everything was put back in the middle of it", pause=False)
             return
-        self._confirmed = self.reward != "human"
-        self._awaited, self._scenes, self._begun, self._frozen = 0, [], False, FrozenPicture()
-        self._held = 0
+        self._confirmed = not self._by_hand
+        self._awaited, self._outcomes, self._begun, self._frozen = 0, Outcomes(), False, FrozenPicture()
+        self._held, self._unseen_since = 0, None
         self._hands.film.clear()
         if self.session.status.phase == "awaiting_reset":
             self.session.reset_done()
@@ -140,7 +146,7 @@ class AdaptRun:
                 self._resets += 1
                 self._asked = self._clock()
             return False
-        if status.phase == "awaiting_label" and self.reward == "twin":
+        if status.phase == "awaiting_label" and self.reward != "human":
             return self._judge(status)
         moment = self._pairing.newest()
         if moment is not None:
@@ -153,8 +159,8 @@ class AdaptRun:
             self.session.record_applied(applied, stamp_ns)
             self._count_held(applied)
         if self._awaited:
+            self._outcomes.add(moment.stamp_ns, self._pairing.scene_near)
             if moment.scene is not None:
-                self._scenes.append(moment.scene)
                 self.paths.add(moment.scene)
         elif moment.scene is not None and not self._begun:
             self.paths.begin(moment.scene)
@@ -198,24 +204,33 @@ class AdaptRun:
 
     def _judge(self, status: SessionStatus) -> bool:
         """Label the finished episode once the outcome of its last action is seen; return whether anything was done."""
-        if len(self._scenes) < status.horizon + self._lag:
+        if len(self._outcomes) < status.horizon + self._lag:
             moment = self._pairing.newest()
-            if moment is None or moment.scene is None:
+            if moment is None:
                 return False
-            self._scenes.append(moment.scene)
-            self.paths.add(moment.scene)
+            self._outcomes.add(moment.stamp_ns, self._pairing.scene_near)
+            if moment.scene is not None:
+                self.paths.add(moment.scene)
             self._hands.send(None, moment.stamp_ns)
             return True
-        self._label(self._scenes[self._lag :])
+        self._outcomes.look(self._pairing.scene_near)
+        if self._outcomes.final is None:
+            return self._miss()
+        self._label(self._outcomes.known(self._lag))
         return True
 
-    def _label(self, scenes: Sequence[SceneState]) -> None:
+    def _miss(self) -> bool:
+        """The last scene is not known: wait for it a little; an end that nobody saw cannot be judged."""
+        now = self._clock()
+        self._unseen_since = now if self._unseen_since is None else self._unseen_since
+        if now - self._unseen_since < LATE_SCENE:
+            return False
+        self.session.discard_episode("the marker was not seen at its end, so nobody can judge it: is it covered?")
+        return True
+
+    def _label(self, scene: SceneState) -> None:
         """Judge the finished episode as a person would: one binary label at its end."""
-        scene = SceneState(
-            np.stack([s.tip for s in scenes]), np.stack([s.object_pose for s in scenes]),
-            np.stack([s.time for s in scenes]),
-        )  # fmt: skip
         context = np.array(self.task.context)
         rewards = self._family.reward(scene, context, "binary")
         final = SceneState(scene.tip[-1], scene.object_pose[-1], scene.time[-1])
-        self.session.label(rewards, self.session.status.episode, bool(self._family.success(final, context)))
+        self.session.label(float(rewards[-1]), self.session.status.episode, bool(self._family.success(final, context)))

@@ -31,8 +31,14 @@ from gmps_robot_nodes.rig_reset import RigReset
 class AdaptTopics:
     """Converts and passes on. Implements `Hands`; `on_event` is called after everything that was heard."""
 
-    def __init__(self, node: LifecycleNode, family: Family, rig: bool, on_event: Callable[[], None]) -> None:
-        """`rig`: the arm is put back by `arm/home`; else `scene/reset` puts everything back."""
+    def __init__(
+        self, node: LifecycleNode, family: Family, rig: bool, on_event: Callable[[], None], late: float = 0.0
+    ) -> None:
+        """`rig`: the arm is put back by `arm/home`; else `scene/reset` puts everything back.
+
+        `late` [s] is how much younger than the motion the stamps of the arm's state are; images are corrected already.
+        """
+        self._late_ns = round(late * 1e9)
         self.fault = ""  # why the arm is stopped; empty while it is not
         self.film: list[bytes] = []  # JPEG pictures of the episode that is being filmed
         self._node, self._on_event = node, on_event
@@ -128,7 +134,7 @@ class AdaptTopics:
         if self._rig is not None:
             self._rig.note_tip(tip)
         if self._pairing is not None:
-            self._pairing.add_tip(conversions.to_ns(message.header.stamp), tip)
+            self._pairing.add_tip(conversions.to_ns(message.header.stamp) - self._late_ns, tip)
 
     def _on_scene(self, message: SceneStateMsg) -> None:
         if self._pairing is not None:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -59,7 +59,7 @@ def run(words: Sequence[str], environment: Mapping[str, str]) -> int:
     processes = Processes(_say)
     try:
         processes.start({s.node.name: command(s) for s in starts}, surroundings)
-        ended = _first_end(processes)
+        ended = _first_end(processes, {s.node.name for s in starts if s.node.spare})
     except Interrupted:
         LOG.info("ending")
         return 130
@@ -68,10 +68,19 @@ def run(words: Sequence[str], environment: Mapping[str, str]) -> int:
     return _status(ended, starts)
 
 
-def _first_end(processes: Processes) -> Ended:
-    while (ended := processes.ended()) is None:
+def _first_end(processes: Processes, spare: Collection[str]) -> Ended:
+    """Wait for the first end of a node that the stack needs; the end of a spare one is only said."""
+    gone: set[str] = set()
+    while (ended := processes.ended(gone)) is None or ended.name in spare:
+        if ended is not None:
+            gone.add(ended.name)
+            LOG.warning("node %s %s; the stack goes on without it", ended.name, _how(ended))
         time.sleep(POLL)
     return ended
+
+
+def _how(ended: Ended) -> str:
+    return f"was ended by signal {-ended.code}" if ended.code < 0 else f"ended with status {ended.code}"
 
 
 def _status(ended: Ended, starts: Sequence[stack.NodeStart]) -> int:
@@ -79,8 +88,7 @@ def _status(ended: Ended, starts: Sequence[stack.NodeStart]) -> int:
     node = next(s.node for s in starts if s.node.name == ended.name)
     if node.ends_stack and ended.code >= 0:
         return ended.code
-    how = f"was ended by signal {-ended.code}" if ended.code < 0 else f"ended with status {ended.code}"
-    LOG.error("error: node %s %s, so the stack has ended; its last lines above say why", node.name, how)
+    LOG.error("error: node %s %s, so the stack has ended; its last lines above say why", node.name, _how(ended))
     return 1
 
 

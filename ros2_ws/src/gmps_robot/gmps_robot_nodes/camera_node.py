@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -38,7 +40,8 @@ class CameraNode(Node):
         sensor, rate = self.rig.camera, families.family(name).control_hz
         across, down = sensor.crop[2:]
         people = View(sensor, round(view_height * across / down), view_height)
-        self._topics = CameraTopics(self, View(sensor, width, height), people, rate)
+        whole = View(replace(sensor, crop=(0, 0, sensor.width, sensor.height)), sensor.width, sensor.height)
+        self._topics = CameraTopics(self, View(sensor, width, height), people, whole, rate)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
         if self._camera == "topic":

@@ -13,10 +13,9 @@ from gmps_robot.camera.frames import CameraHealth, Frame
 from gmps_robot.camera.view import View
 from gmps_robot.errors import ObservationError
 from gmps_robot.rig import Pinhole
-from gmps_robot.types import ImageArray
 from gmps_robot_nodes import conversions, parameters, qos
 
-POLICY_JPEG, VIEW_JPEG = 95, 85  # qualities: what is recorded, what people look at
+VIEW_JPEG = 85  # quality of what people look at
 DIAGNOSTICS_PERIOD = 1.0  # [s]
 SLOW = 0.8  # share of the wanted rate below which the camera is too slow
 
@@ -24,14 +23,15 @@ SLOW = 0.8  # share of the wanted rate below which the camera is too slow
 class CameraTopics:
     """The publishers of the camera node. Nothing is published without a frame, and each frame once."""
 
-    def __init__(self, node: Node, policy: View, people: View, rate: float) -> None:
-        self._node, self._policy, self._people, self._rate = node, policy, people, rate
+    def __init__(self, node: Node, policy: View, people: View, whole: View, rate: float) -> None:
+        self._node, self._policy, self._people, self._whole, self._rate = node, policy, people, whole, rate
         self._view_rate = parameters.declare(
             node, "view_rate", 10.0, "Pictures for people per second, while somebody looks [1/s].", low=0.1, high=60.0
         )
         self._image = node.create_publisher(Image, "camera/image_raw", qos.CAMERA)
         self._info = node.create_publisher(CameraInfo, "camera/camera_info", qos.CAMERA)
-        self._jpeg = node.create_publisher(CompressedImage, "camera/image_raw/compressed", qos.CAMERA)
+        self._jpeg = node.create_publisher(CompressedImage, "camera/image_raw/compressed", qos.STATE)
+        self._rect = node.create_publisher(Image, "camera/image_rect", qos.CAMERA)
         self._view = node.create_publisher(CompressedImage, "camera/view/compressed", qos.CAMERA)
         self._health = node.create_publisher(DiagnosticArray, "/diagnostics", qos.STATE)
         self._last_view = self._last_health = 0.0
@@ -46,12 +46,15 @@ class CameraTopics:
             return
         self._info.publish(info_message(self._policy.pinhole, frame.stamp_ns))
         if self._jpeg.get_subscription_count() > 0:
-            self._jpeg.publish(conversions.jpeg_message(_jpeg(image, POLICY_JPEG), frame.stamp_ns))
+            self._jpeg.publish(conversions.recorded_message(image, frame.stamp_ns))
         self._image.publish(conversions.image_message(image, frame.stamp_ns))
+        if self._rect.get_subscription_count() > 0:
+            self._rect.publish(conversions.image_message(self._whole.image(frame.pixels), frame.stamp_ns))
         now = time.monotonic()
         if now - self._last_view >= 1.0 / self._view_rate and self._view.get_subscription_count() > 0:
             self._last_view = now
-            picture = _jpeg(self._people.image(frame.pixels), VIEW_JPEG)
+            pixels = self._people.image(frame.pixels)
+            picture = simplejpeg.encode_jpeg(pixels, quality=VIEW_JPEG, colorspace="RGB")
             self._view.publish(conversions.jpeg_message(picture, frame.stamp_ns))
 
     def publish_health(self, health: CameraHealth, hardware: str) -> None:
@@ -97,8 +100,3 @@ def health_status(health: CameraHealth, hardware: str, rate: float) -> Diagnosti
     }
     status.values = [KeyValue(key=key, value=str(value)) for key, value in figures.items()]
     return status
-
-
-def _jpeg(image: ImageArray, quality: int) -> bytes:
-    jpeg: bytes = simplejpeg.encode_jpeg(image, quality=quality, colorspace="RGB")
-    return jpeg

@@ -75,6 +75,11 @@ def camera() -> NoReturn:
     hand_over("camera")
 
 
+def tracker() -> NoReturn:
+    """Run the marker tracker."""
+    hand_over("tracker")
+
+
 def adapt() -> NoReturn:
     """Run the adaptation."""
     hand_over("adapt")
@@ -83,6 +88,11 @@ def adapt() -> NoReturn:
 def panel() -> NoReturn:
     """Run the web panel."""
     hand_over("panel")
+
+
+def recorder() -> NoReturn:
+    """Run the recorder."""
+    hand_over("recorder")
 
 
 def conductor() -> NoReturn:

@@ -80,6 +80,11 @@ class Pairing:
                 return self._hand_out(stamp_ns)
         return None
 
+    def scene_near(self, stamp_ns: int) -> SceneState | None:
+        """Return the scene at `stamp_ns`, also where nobody needed it then; None while there is none."""
+        found = self._scenes.nearest(stamp_ns, self._tolerance)
+        return None if found is None else found[1]
+
     def forget_before(self, stamp_ns: int) -> None:
         """Drop what is older than `stamp_ns`: it shows a scene that is gone."""
         for messages in self._parts.values():

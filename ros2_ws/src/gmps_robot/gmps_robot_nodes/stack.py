@@ -15,6 +15,8 @@ Value = str | int | bool
 
 ROBOTS = ("twin", "sawyer", "emulator")
 SPEEDS = ("realtime", "max")
+SESSIONS = ("adapt", "teach")
+MISMATCHES = ("refuse", "allow")
 EMULATOR_PORT = 11411  # plus the ROS domain: stacks that do not meet in ROS 2 do not meet in ROS 1 either
 
 class ArgumentError(ValueError):
@@ -61,7 +63,9 @@ class NodeDescription:
     parameters: tuple[str, ...]  # arguments that are handed on as parameters of the same name
     remappings: tuple[tuple[str, str], ...] = ()
     robots: tuple[str, ...] = ROBOTS  # with which robots it runs
-    condition: str = ""  # true|false argument that decides whether it runs; empty: always
+    rewards: tuple[str, ...] = ()  # with which rewards it runs; empty: with all
+    conditions: tuple[str, ...] = ()  # true|false arguments, one of which must be true for it to run; empty: always
+    spare: bool = False  # the stack goes on without it
     ends_stack: bool = False  # its end is the end of the work; the end of any other node is a failure
 
     @property
@@ -81,13 +85,18 @@ class NodeStart:
 BOOLEAN = ("true", "false")
 
 ARGUMENTS = (
+    Argument("session", "adapt", "What begins by itself: adaptation to `goals` tasks, or nothing, so that a person "
+             "teaches at the panel.", SESSIONS),
     Argument("robot", "twin", "Which arm: the simulated twin, the real one, or a twin behind the real one's wire.",
              ROBOTS),
     Argument("master_uri", "", "ROS 1 master of the arm, http://HOST:PORT; empty: that of ROS_MASTER_URI for the real "
              f"arm; for the emulator port {EMULATOR_PORT} plus ROS_DOMAIN_ID of this machine."),
     Argument("camera", "0", "Camera of the real arm: device number, video file, rtsp:// address, recorded folder, or "
              "`topic`: what another node publishes on camera/sensor."),
-    Argument("rig", "nominal", "Calibration of the real arm's camera: a shipped name, or a YAML file."),
+    Argument("rig", "nominal", "Calibration of the rig, for which the twin then stands: a shipped name, or a file."),
+    Argument("rig_mismatch", "refuse", "A checkpoint that was trained for another rig.", MISMATCHES),
+    Argument("marker", "", "What is printed on the object, for reward:=marker: a YAML file; empty: number 0 of "
+             "DICT_4X4_50, 3 cm, on a block of 4 cm."),
     Argument("task", "0", "Which task of the split, by number; the first of several goals.", (), 0, 999),
     Argument("split", "test", "Where tasks come from; the policy was trained on none but `train`.",
              ("train", "val", "test", "ood")),
@@ -106,19 +115,27 @@ ARGUMENTS = (
     Argument("panel", "true", "Whether to serve the web panel.", BOOLEAN),
     Argument("panel_port", "8080", "Port of the web panel on this machine; 0 takes any free one.", (), 0, 65535),
     Argument("stay", "false", "Keep everything running after the last goal.", BOOLEAN),
-    Argument("record", "false", "Record every episode as MCAP.", BOOLEAN),
+    Argument("record", "false", "Record every episode of the session below GMPS_DATA (default ./data).", BOOLEAN),
 )
 
 NODES = (
-    NodeDescription("twin", ("speed", "seed"), robots=("twin",)),
+    NodeDescription("twin", ("speed", "seed", "rig", "reward", "marker"), robots=("twin",)),
     NodeDescription("emulator", ("master_uri", "seed"), robots=("emulator",)),
     NodeDescription("sawyer_driver", ("master_uri",), robots=("sawyer", "emulator")),
     NodeDescription("camera", ("camera", "rig"), robots=("sawyer",)),
-    NodeDescription("adapt", ("robot", "checkpoint", "out", "evaluations", "film", "use_sim_time")),
-    NodeDescription("panel", ("robot", "panel_port", "reward", "seed", "episodes"), condition="panel"),
+    NodeDescription("tracker", ("robot", "rig", "marker", "use_sim_time"), rewards=("marker",)),
+    NodeDescription(
+        "adapt", ("robot", "checkpoint", "rig", "rig_mismatch", "out", "evaluations", "film", "use_sim_time")
+    ),
+    NodeDescription(
+        "panel", ("robot", "rig", "panel_port", "reward", "seed", "episodes", "checkpoint"), conditions=("panel",)
+    ),
+    NodeDescription(  # a page can teach, so it has a recorder
+        "recorder", ("robot", "rig", "checkpoint", "record"), conditions=("record", "panel"), spare=True
+    ),
     NodeDescription(
         "conductor",
-        ("robot", "task", "split", "goals", "episodes", "updates", "reward", "seed", "out", "json", "stay"),
+        ("session", "robot", "task", "split", "goals", "episodes", "updates", "reward", "seed", "out", "json", "stay"),
         ends_stack=True,
     ),
 )
@@ -179,17 +196,22 @@ def resolve(values: Mapping[str, str], environment: Mapping[str, str]) -> tuple[
     return tuple(
         NodeStart(node, {name: settings[name] for name in node.parameters})
         for node in NODES
-        if robot in node.robots and (not node.condition or settings[node.condition])
+        if robot in node.robots and (not node.rewards or settings["reward"] in node.rewards)
+        and (not node.conditions or any(settings[name] for name in node.conditions))
     )
 
 
 def _check_parts(settings: Mapping[str, Value], robot: str) -> None:
-    if settings["reward"] == "marker":
-        raise ArgumentError("reward:=marker: the marker tracker is not part of this version; valid now: twin, human")
+    if settings["reward"] == "marker" and robot == "emulator":
+        raise ArgumentError("reward:=marker: the emulator's block carries no marker; valid: twin, human")
     if settings["reward"] == "twin" and robot == "sawyer":
-        raise ArgumentError("reward:=twin: robot:=sawyer has no simulated scene that could judge; valid: human")
-    if settings["record"]:
-        raise ArgumentError("record:=true: the episode recorder is not part of this version; valid now: false")
+        raise ArgumentError("reward:=twin: robot:=sawyer has no simulated scene that could judge; valid: human, marker")
+    if settings["rig"] != "nominal" and robot == "emulator":
+        raise ArgumentError(f"rig:={settings['rig']}: the emulator has the camera of rig nominal; valid: nominal")
+    if settings["session"] == "teach" and not settings["panel"]:
+        raise ArgumentError("session:=teach needs the panel, at which a person teaches; valid: panel:=true")
+    if settings["session"] == "teach" and settings["speed"] == "max":
+        raise ArgumentError("session:=teach: a person teaches in real time; valid: speed:=realtime")
     if settings["speed"] == "max" and robot != "twin":
         raise ArgumentError(f"speed:=max: robot:={robot} runs in real time, the twin alone does not; valid: realtime")
 

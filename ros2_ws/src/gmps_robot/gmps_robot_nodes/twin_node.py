@@ -13,7 +13,9 @@ from rclpy.node import Node
 
 from gmps_robot import families
 from gmps_robot.config import content_id
+from gmps_robot.data.database import default_data
 from gmps_robot.errors import GmpsError
+from gmps_robot.rig import load_rig
 from gmps_robot.tasks import Task
 from gmps_robot.types import AppliedCommand
 from gmps_robot_nodes import conversions, parameters, stack
@@ -23,7 +25,9 @@ from gmps_robot_nodes.arm_services import ArmServices
 from gmps_robot_nodes.arm_topics import ArmTopics
 from gmps_robot_nodes.pace import Answer, Pace
 from gmps_robot_nodes.spinning import Ending, main
+from gmps_robot_nodes.twin_replay import TwinReplay
 from gmps_robot_nodes.twin_topics import TwinTopics
+from sim.marked_view import MarkedView
 from sim.twin import Twin
 
 REMEMBERED = 64  # observations whose time is still known when their answer comes
@@ -47,11 +51,12 @@ class TwinNode(Node):
             self, "patience", 2.0, "Lock-step: how long to wait for a missing answer [s].", low=0.1, high=60.0
         )
         self.family = families.family(name)
-        self.twin = Twin(self.family, seed=seed)
+        rig = load_rig(parameters.declare(self, "rig", "nominal", "The rig that the twin stands for: a name or file."))
+        self.twin = Twin(self.family, rig=rig, seed=seed)
         self._lockstep = speed == "max"
         self._pace = Pace(self.twin.period, patience, self._lockstep, time.monotonic)
         self._arm_topics = ArmTopics(self, content_id(self.family.envelope))
-        self._topics = TwinTopics(self, self.twin, self._arm_topics, self._lockstep)
+        self._topics = TwinTopics(self, self.twin, self._arm_topics, self._lockstep, _marked_view(self, self.twin))
         self._answer = Answer.NONE
         self._state = self.twin.observe()
         self._stamp_ns = 0  # of the present observation, ROS time
@@ -61,6 +66,8 @@ class TwinNode(Node):
         self._inbox = ArmInbox(self, self._desk, self._stamps, lambda: self.twin.guard_state.gripper, self._note)
         self._offers = ArmServices(self, self.twin, self._desk)
         self.create_service(SceneReset, "scene/reset", self._reset)
+        start = np.array(self.family.start_tip)
+        self._replay = TwinReplay(self, default_data(), start, self._begin_replay, self._obstacle)
 
     def run(self, ending: Ending) -> None:
         """Step until asked to end."""
@@ -81,7 +88,7 @@ class TwinNode(Node):
     def _observe(self, answer: Answer, afresh: bool = False) -> None:
         """Begin a period: a new observation, which nothing has answered yet."""
         self._pace.begin(answer, afresh)
-        self._state = self.twin.observe()
+        self._state = self.twin.exposed()
         time_ns = self._state.stamp_ns
         # A simulated stamp of zero would mean "no stamp".
         now_ns = time_ns + 1_000_000_000 if self._lockstep else self.get_clock().now().nanoseconds
@@ -105,6 +112,8 @@ class TwinNode(Node):
         command = None if request is None else request.command
         if self._offers.homing:
             command = self._offers.next_home(now)
+        else:
+            command = self._replay.command(command, now)
         self._applied = self.twin.apply(command, now)
         self._arm_topics.publish_applied(self._applied, self._stamp_ns, self._stamp_ns)
         self._observe(answer)
@@ -120,17 +129,46 @@ class TwinNode(Node):
             self._answer = Answer.HOLD if request.hold else Answer.MOVE
 
     def _reset(self, request: SceneReset.Request, response: SceneReset.Response) -> SceneReset.Response:
+        self._replay.end()
         try:
-            self.twin.reset_scene(Task.from_json(request.task), int(request.seed))
+            self._put_back(Task.from_json(request.task), int(request.seed), bool(request.film))
         except GmpsError as error:
             response.message = str(error)
             return response
-        self._offers.homing = False
-        self._inbox.clear()
-        self._topics.note_reset(request.task, bool(request.film))
-        self._observe(Answer.NONE, afresh=True)
         response.success, response.stamp = True, conversions.to_time(self._stamp_ns)
         return response
+
+    def _put_back(self, task: Task, seed: int, film: bool) -> None:
+        self.twin.reset_scene(task, seed)
+        self._offers.homing = False
+        self._inbox.clear()
+        self._topics.note_reset(task.to_json(), film)
+        self._observe(Answer.NONE, afresh=True)
+
+    def _begin_replay(self, task: Task) -> None:
+        self._put_back(task, 0, film=False)
+
+    def _obstacle(self) -> str:
+        """Why no replay may begin; empty when one may."""
+        guard = self.twin.guard_state
+        if guard.mode in ("FAULT", "ESTOP"):
+            return f"{guard.mode}: {guard.fault_reason}"
+        return "" if guard.at_rest else "the arm is in motion"
+
+
+def _marked_view(node: Node, twin: Twin) -> MarkedView | None:
+    """Where a tracker judges: pictures for it, with its marker on the object."""
+    judge = parameters.declare(
+        node, "reward", "twin", "Who judges. `marker`: the object carries one, and the truth goes to scene/truth.",
+        choices=("twin", "human", "marker"),
+    )
+    path = parameters.declare(node, "marker", "", "What is printed on the object: a YAML file.")
+    if judge != "marker":
+        return None
+    from calibration.track import load_marker  # OpenCV takes its time to import
+
+    spec = load_marker(path)
+    return MarkedView(twin, spec.cells, spec.print_size)
 
 
 def _work(ending: Ending) -> int:

@@ -15,6 +15,7 @@ from gmps_robot.types import ArmState
 from gmps_robot_nodes import conversions, parameters, qos
 from gmps_robot_nodes.arm_topics import ArmTopics
 from gmps_robot_nodes.pace import Pace
+from sim.marked_view import MarkedView
 from sim.twin import Twin
 
 JPEG_QUALITY = 85
@@ -25,8 +26,11 @@ DIAGNOSTICS_PERIOD = 1.0  # [s]
 class TwinTopics:
     """What the twin node publishes beside its arm. `publish` sends one observation: all of one stamp."""
 
-    def __init__(self, node: Node, twin: Twin, arm: ArmTopics, lockstep: bool) -> None:
-        self._node, self._twin, self._arm = node, twin, arm
+    def __init__(
+        self, node: Node, twin: Twin, arm: ArmTopics, lockstep: bool, marked: MarkedView | None = None
+    ) -> None:
+        """`marked`: pictures for a marker tracker, who then tells the scene; the truth goes to `scene/truth`."""
+        self._node, self._twin, self._arm, self._marked = node, twin, arm, marked
         self._view_height = parameters.declare(
             node, "view_height", 240, "Height of the picture for people [pixel].", low=48, high=1080
         )
@@ -35,9 +39,11 @@ class TwinTopics:
         )
         self._clock = node.create_publisher(Clock, "/clock", qos.CLOCK) if lockstep else None
         self._image = node.create_publisher(Image, "camera/image_raw", qos.CAMERA)
+        self._recorded = node.create_publisher(CompressedImage, "camera/image_raw/compressed", qos.STATE)
         self._film = node.create_publisher(CompressedImage, "camera/film/compressed", qos.STATE)
         self._view = node.create_publisher(CompressedImage, "camera/view/compressed", qos.CAMERA)
-        self._scene = node.create_publisher(SceneStateMsg, "scene/state", qos.STATE)
+        self._scene = node.create_publisher(SceneStateMsg, "scene/truth" if marked else "scene/state", qos.STATE)
+        self._rect = node.create_publisher(Image, "camera/image_rect", qos.CAMERA) if marked else None
         self._health = node.create_publisher(DiagnosticArray, "/diagnostics", qos.STATE)
         self._resets, self._task = 0, ""
         self._filming, self._steps = False, 0
@@ -60,7 +66,12 @@ class TwinTopics:
         self._steps += 1
         if self._clock is not None:
             self._clock.publish(Clock(clock=conversions.to_time(stamp_ns)))
-        self._image.publish(conversions.image_message(self._twin.image(), stamp_ns))
+        if self._rect is not None and self._marked is not None and self._rect.get_subscription_count() > 0:
+            self._rect.publish(conversions.image_message(self._marked.image(), stamp_ns))
+        image = self._twin.image()
+        if self._recorded.get_subscription_count() > 0:
+            self._recorded.publish(conversions.recorded_message(image, stamp_ns))
+        self._image.publish(conversions.image_message(image, stamp_ns))
 
     def publish_slow(self, stamp_ns: int, pace: Pace) -> None:
         """Send what people look at, at the rates of their clock: a picture if somebody looks, and the health."""

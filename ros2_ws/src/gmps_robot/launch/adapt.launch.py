@@ -38,7 +38,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start(context):
-    """Return one Node per node that runs; the last to work ends the launch, and so does any that dies."""
+    """Return one Node per node that runs; the last to work ends the launch, and so does any needed one that dies."""
     stack.check_names(context.argv)
     values = {a.name: LaunchConfiguration(a.name).perform(context) for a in stack.ARGUMENTS}
     parameters_file = PathJoinSubstitution([FindPackageShare("gmps_robot"), "config", "stack.yaml"])
@@ -51,7 +51,10 @@ def start(context):
             remappings=list(node.remappings),
             output="screen",
             emulate_tty=True,
-            on_exit=[LogInfo(msg=f"{node.name} has ended"), EmitEvent(event=Shutdown(reason=f"{node.name} has ended"))],
+            on_exit=[
+                LogInfo(msg=f"{node.name} has ended"),
+                *([] if node.spare else [EmitEvent(event=Shutdown(reason=f"{node.name} has ended"))]),
+            ],
         )
         for node, parameters in ((s.node, s.parameters) for s in stack.resolve(values, os.environ))
     ]
