@@ -12,6 +12,7 @@ import torch
 
 from gmps_robot import config
 from gmps_robot.checkpoint import save_checkpoint
+from gmps_robot.data.demonstrations import Demonstrated
 from gmps_robot.errors import ConfigError
 from gmps_robot.families import family as family_by_name
 from gmps_robot.families.family import Family
@@ -22,11 +23,10 @@ from gmps_robot.learning.outer import MetaOptimiser, Theta
 from gmps_robot.learning.recipe import Recipe
 from gmps_robot.learning.warmup import warm_up
 from gmps_robot.policy import MetaPolicy, PolicySpec, expand, init_fast, init_slow, mirrored_normal
-from gmps_robot.tasks import contexts
+from gmps_robot.tasks import Task, contexts
 from gmps_robot.tracking import RunLog
 from gmps_robot.types import FloatArray, SceneState
-from sim.demonstrations import collect_demonstrations
-from sim.randomize import around_nominal
+from sim.demonstration_sources import demonstration_set, training_tasks
 from sim.rollouts import VecSimulator
 
 STATE = "training.pt"
@@ -45,8 +45,15 @@ class Training:
     cpu_seconds: float = 0.0
 
 
-def train(recipe: Recipe, out: Path, progress: Callable[[str, int, int, dict[str, float]], None]) -> Theta:
+def train(
+    recipe: Recipe,
+    out: Path,
+    progress: Callable[[str, int, int, dict[str, float]], None],
+    shown: Demonstrated | None = None,
+) -> Theta:
     """Run `recipe` in `out`, or go on where it stopped. `progress(stage, done, total, record)` is called often.
+
+    `shown` are the demonstrations of people that `recipe.demonstrations` speaks of.
 
     Raises:
         ConfigError: `out` holds a run of another recipe.
@@ -54,12 +61,13 @@ def train(recipe: Recipe, out: Path, progress: Callable[[str, int, int, dict[str
     torch.set_num_threads(1)
     _claim(recipe, out)
     family = family_by_name(recipe.family)
-    goals = contexts(family.sample("train", recipe.tasks, recipe.seed))
+    tasks = training_tasks(recipe, family, shown)
+    goals = contexts(tasks)
     simulator = VecSimulator(family, randomise=recipe.randomise)
     run = _resume(recipe, family, out, simulator)
     with RunLog(out) as log:
         if run is None:
-            run = _begin(recipe, family, goals, simulator, out, log, progress)
+            run = _begin(recipe, family, tasks, simulator, out, log, progress, shown)
         for record in _meta_train(recipe, family, goals, simulator, run, out):
             log.write(run.theta.steps, record)
             progress("meta-training", run.theta.steps, recipe.gmps.iterations * recipe.outer.steps, record)
@@ -102,29 +110,32 @@ def _spec(recipe: Recipe, family: Family) -> PolicySpec:
     )  # fmt: skip
 
 
-def _theta(recipe: Recipe, family: Family, generator: torch.Generator) -> Theta:
+def _theta(recipe: Recipe, family: Family, tasks: int, generator: torch.Generator) -> Theta:
     spec = _spec(recipe, family)
     slow = init_slow(spec, generator)
     fast = init_fast(spec, generator, recipe.log_std)
     fast["latent"] += recipe.latent_centre
     steps = {k: torch.full_like(v, recipe.head_step) for k, v in fast.items()}
     steps["latent"].fill_(recipe.latent_step)
-    return Theta(spec, slow, fast, steps, torch.zeros(recipe.tasks, recipe.latent_size))
+    return Theta(spec, slow, fast, steps, torch.zeros(tasks, recipe.latent_size))
 
 
 def _begin(
     recipe: Recipe,
     family: Family,
-    goals: FloatArray,
+    tasks: tuple[Task, ...],
     simulator: VecSimulator,
     out: Path,
     log: RunLog,
     progress: Callable[[str, int, int, dict[str, float]], None],
+    shown: Demonstrated | None,
 ) -> Training:
     started = time.process_time()
     generator = torch.Generator().manual_seed(recipe.seed)
-    theta = _theta(recipe, family, generator)
-    demos = _demonstrate(recipe, family, theta.spec, simulator)
+    theta = _theta(recipe, family, len(tasks), generator)
+    demos, steps = demonstration_set(recipe, family, tasks, theta.spec, shown)
+    simulator.steps += steps
+    goals = contexts(tasks)
     progress("demonstrations", 1, 1, {"samples": float(simulator.steps)})
     for k, record in enumerate(warm_up(theta, demos, goals, simulator, recipe.warmup, generator)):
         if k % 25 == 0:
@@ -133,21 +144,6 @@ def _begin(
     run = Training(theta, demos, generator, cpu_seconds=time.process_time() - started)
     _save(run, simulator, out)
     return run
-
-
-def _demonstrate(recipe: Recipe, family: Family, spec: PolicySpec, simulator: VecSimulator) -> DemonstrationSet:
-    tasks = family.sample("train", recipe.tasks, recipe.seed)
-    settings = recipe.demonstrations
-    worlds = len(tasks) * settings.per_task
-    made = collect_demonstrations(
-        family, tasks, settings.per_task, settings.noise, recipe.seed, images=recipe.kind == "vision",
-        variation=around_nominal(np.random.default_rng(recipe.seed), worlds, recipe.randomise),
-    )  # fmt: skip
-    simulator.steps += made.steps
-    center, scale = torch.tensor(spec.observation_center), torch.tensor(spec.observation_scale)
-    proprio = ((torch.from_numpy(made.observations) - center) / scale)[..., : spec.proprio_size]
-    images = None if made.images is None else torch.from_numpy(made.images).flatten(1, 2)
-    return DemonstrationSet(proprio.flatten(1, 2), torch.from_numpy(made.labels).flatten(1, 2), images)
 
 
 def _meta_train(
@@ -219,5 +215,12 @@ def _provenance(recipe: Recipe, run: Training, simulator: VecSimulator) -> dict[
         "note": recipe.note,
         "environment_steps": str(simulator.steps),
         "training_cpu_seconds": f"{run.cpu_seconds:.0f}",
-        "command": f"gmps meta-train {recipe.name} --seed {recipe.seed}",
+        "demonstrations": recipe.demonstrations.source,
+        "dataset": recipe.demonstrations.dataset,
+        "command": f"gmps meta-train {recipe.name} --seed {recipe.seed}{_demos_option(recipe)}",
     }
+
+
+def _demos_option(recipe: Recipe) -> str:
+    source = recipe.demonstrations.source
+    return "" if source == "expert" else f" --demos '{source}'"

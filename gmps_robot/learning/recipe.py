@@ -18,8 +18,10 @@ RECIPES = Path(__file__).parent.parent / "recipes"
 
 @dataclass(frozen=True)
 class DemonstrationSettings:
-    """Expert-labelled demonstrations on perturbed episodes."""
+    """Where demonstrations come from: the twin's expert on perturbed episodes, people, or both."""
 
+    source: str = "expert"  # as `gmps meta-train --demos` has it
+    dataset: str = ""  # of people: the data set's id in the catalogue
     per_task: int = 20
     noise: float = 0.3  # the noisiest demonstration of each task; the first has none
 

@@ -1,0 +1,162 @@
+"""Demonstrations that people gave: from accepted episodes of the catalogue to what meta-training imitates.
+
+A label is what the person asked for, not what the limits let through: the policy's own requests pass the same limits.
+Periods in which nothing is asked for are left out while a person thinks; the rest after the last motion is kept, since
+it teaches where to stop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmps_robot.data.cache import Cache, Derived
+from gmps_robot.data.catalog import KEPT, Catalog, EpisodeFilter
+from gmps_robot.data.models import Dataset, Episode
+from gmps_robot.errors import CatalogError, ConfigError, nearest
+from gmps_robot.families.family import Family
+from gmps_robot.tasks import Task
+from gmps_robot.types import Float32Array, ImageArray, SceneState
+
+FEWEST_TASKS = 4  # meta-training over fewer has nothing to tell apart
+FILTERS = ("operator", "mode", "rig", "split")
+STILL = 0.02  # of full speed: nothing is asked for
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What `--demos` means: episodes of the catalogue, the twin's expert, or both."""
+
+    family: str | None  # None: no episodes of the catalogue
+    filters: tuple[tuple[str, str], ...] = ()
+    expert: bool = False
+
+
+@dataclass(frozen=True)
+class TaskDemonstrations:
+    """What people showed of one task: N control periods of all its episodes."""
+
+    task: Task
+    observations: Float32Array  # (N, O) SI units
+    labels: Float32Array  # (N, A) in [-1, 1]
+    frames: ImageArray | None  # (N, height, width, 3)
+    episodes: int
+
+
+@dataclass(frozen=True)
+class Demonstrated:
+    """Demonstrations of several tasks, and the data set that they are."""
+
+    tasks: tuple[TaskDemonstrations, ...]
+    dataset: str  # id of the row in the catalogue
+    missing: tuple[Task, ...]  # planned, without any
+
+
+def parse(text: str) -> Choice:
+    """Read `expert`, `catalog:FAMILY`, `catalog:FAMILY,operator=NAME,mode=twin`, or one of these `+expert`.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    family, filters, expert = None, [], False
+    for part in text.split("+"):
+        if part == "expert":
+            expert = True
+            continue
+        kind, _, rest = part.partition(":")
+        if kind != "catalog" or not rest or family is not None:
+            raise ConfigError(f"--demos {text!r}: valid are expert, catalog:FAMILY[,operator=NAME], and both with +")
+        family, *conditions = rest.split(",")
+        for condition in conditions:
+            key, _, value = condition.partition("=")
+            if key not in FILTERS or not value:
+                raise ConfigError(f"--demos {text!r}: unknown condition {condition!r}{nearest(key, FILTERS)}")
+            filters.append((key, value))
+    return Choice(family, tuple(filters), expert)
+
+
+def load(catalog: Catalog, choice: Choice, family: Family, kind: Literal["state", "vision"], text: str) -> Demonstrated:
+    """Read the accepted demonstrations that `choice` means, and keep the choice in the catalogue as a data set.
+
+    Raises:
+        CatalogError: too few of them.
+        ConfigError: they are of another family, or lack what a policy of `kind` needs.
+        EpisodeError: a file does not read.
+    """
+    if choice.family != family.name:
+        raise ConfigError(f"--demos {text}: the recipe is for the family {family.name!r}, not {choice.family!r}")
+    episodes = chosen(catalog, choice)
+    by_task: dict[str, list[Episode]] = {}
+    for episode in sorted(episodes, key=lambda row: (row.started_ns, row.id)):
+        by_task.setdefault(episode.task, []).append(episode)
+    quota = catalog.quota(family.name, "train")
+    shown = {catalog.task(name) for name in by_task}
+    missing = tuple(q.task for q in quota.tasks if q.task not in shown)
+    if not choice.expert and len(by_task) < FEWEST_TASKS:
+        raise CatalogError(
+            f"--demos {text}: accepted demonstrations of {len(by_task)} tasks in {catalog.data}; meta-training needs "
+            f"{FEWEST_TASKS} at least. Teach more in the panel, or add +expert"
+        )
+    cache = Cache(catalog.data)
+    tasks = tuple(_of_task(catalog, name, rows, cache, family, kind) for name, rows in sorted(by_task.items()))
+    return Demonstrated(tasks, freeze(catalog, episodes, text).id, missing)
+
+
+def chosen(catalog: Catalog, choice: Choice) -> list[Episode]:
+    """The accepted demonstrations that `choice` means."""
+    conditions = {"split": "train", **dict(choice.filters)}
+    wanted = EpisodeFilter(family=choice.family, source="demo", accepted=True)
+    found = [row for row in catalog.episodes(wanted) if row.status in KEPT]
+    return [row for row in found if all(getattr(row, key) == value for key, value in conditions.items())]
+
+
+def freeze(catalog: Catalog, episodes: list[Episode], query: str) -> Dataset:
+    """Write down which episodes were chosen; the same files are the same data set."""
+    members = sorted((row.id, row.sha256) for row in episodes)
+    digest = hashlib.sha256(repr(members).encode()).hexdigest()[:32]
+    known = catalog.find(Dataset, digest)
+    if known is not None:
+        return known
+    dataset = Dataset(id=digest, query=query, episodes=[name for name, _ in members], created_ns=catalog.now_ns())
+    catalog.put(dataset)
+    return dataset
+
+
+def _of_task(
+    catalog: Catalog, name: str, rows: list[Episode], cache: Cache, family: Family, kind: str
+) -> TaskDemonstrations:
+    observations, labels, frames = [], [], []
+    for row in rows:
+        derived = cache.get(catalog.file(row), row.sha256)
+        if kind == "state" and not len(derived.objects):
+            raise ConfigError(f"episode {row.id} (rig {row.rig}) has no scene state: train a vision recipe from it")
+        if kind == "vision" and not len(derived.frames):
+            raise ConfigError(f"episode {row.id} (rig {row.rig}) has no camera images: train a state recipe from it")
+        keep = taught(derived.commanded)
+        observations.append(_observations(derived, family)[keep])
+        labels.append(family.policy_action(derived.commanded[keep].astype(np.float64)).astype(np.float32))
+        if kind == "vision":
+            frames.append(derived.frames[keep])
+    return TaskDemonstrations(
+        catalog.task(name), np.concatenate(observations), np.concatenate(labels),
+        np.concatenate(frames) if frames else None, len(rows),
+    )  # fmt: skip
+
+
+def taught(commanded: Float32Array) -> NDArray[np.int64]:
+    """Which control periods (T,) teach something: those with a motion, and the rest after the last one."""
+    moving = np.flatnonzero(np.linalg.norm(commanded[:, :3], axis=1) > STILL)
+    if len(moving) == 0:
+        return moving
+    return np.concatenate([moving, np.arange(moving[-1] + 1, len(commanded))])
+
+
+def _observations(derived: Derived, family: Family) -> Float32Array:
+    """Full-state observations (T, O); the object's part is zero where nobody saw it, and no vision policy reads it."""
+    objects = derived.objects if len(derived.objects) else np.zeros((len(derived), 7), np.float32)
+    scene = SceneState(derived.tips.astype(np.float64), objects.astype(np.float64), np.zeros(len(derived)))
+    return family.observation(scene).astype(np.float32)
