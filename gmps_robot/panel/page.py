@@ -8,7 +8,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from gmps_robot.panel import page_adapt, page_drive, page_episodes, page_runs
-from gmps_robot.panel.elements import box, button, text
+from gmps_robot.panel.elements import box, button, card, text
 
 ICON = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'><rect width='32' height='32' rx='7' fill='#14181d'/>"
@@ -54,12 +54,11 @@ def _header() -> None:
 
 def _camera() -> None:
     with box("div", "left"):
-        with ui.element("section").classes("card camera-card").props('aria-label="Camera"'):
-            with box("div", "picture"):
-                text("canvas", "camera", "", 'width="640" height="480" role="img" aria-label="Live camera picture"')
-                text("canvas", "goal-overlay", "", 'width="640" height="480" aria-hidden="true"')
-                text("div", "camera-overlay", "Waiting for the camera", 'role="status"')
-                text("div", "camera-rate", "", 'aria-hidden="true"')
+        with card("camera", "Camera"), box("div", "picture"):
+            text("canvas", "camera", "", 'width="640" height="480" role="img" aria-label="Live camera picture"')
+            text("canvas", "goal-overlay", "", 'width="640" height="480" aria-hidden="true"')
+            text("div", "camera-overlay", "Waiting for the camera", 'role="status"')
+            text("div", "camera-rate", "", 'aria-hidden="true"')
         page_drive.build_control()
         page_adapt.build_form()
 

@@ -60,10 +60,9 @@ def _controls() -> None:
     with card("control", "Controls"):
         with box("div", "stick-box"):
             text("div", "stick", (
-                '<i class="arrow up"></i><i class="arrow down"></i><i class="arrow left"></i><i class="arrow right"></i>'
-                '<i class="knob"></i>'
+                f"{_arrows('up', 'down', 'left', 'right')}<i class='knob'></i>"
             ), 'role="application" aria-label="Stick: hold and drag to move the tip as in the picture"')
-            text("div", "lift", '<i class="arrow up"></i><i class="arrow down"></i><i class="knob"></i>',
+            text("div", "lift", f"{_arrows('up', 'down')}<i class='knob'></i>",
                  'role="application" aria-label="Lift: hold and drag to move the tip up and down"')
         with box("div", "sliders"):
             text("label", "speed-label", (
@@ -76,3 +75,7 @@ def _controls() -> None:
             ))
             hints = "".join(f"<li><kbd>{keys}</kbd> {words}</li>" for keys, words in KEYS)
             text("ul", "key-hints", hints + '<li id="pad-words">No gamepad seen</li>')
+
+
+def _arrows(*ways: str) -> str:
+    return "".join(f'<i class="arrow {way}"></i>' for way in ways)

@@ -11,7 +11,7 @@ FILTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("source", "Source", ("demo", "policy", "expert", "intervention")),
     ("split", "Split", SPLITS),
     ("label", "Judged", ("success", "fail", "none")),
-    ("flag", "Flag", ("jerky", "short", "low-motion", "clipped")),
+    ("flag", "Flag", ("jerky", "short", "low_motion", "clipped")),
     ("status", "State", ("complete", "recovered", "discarded")),
 )
 COLUMNS = ("Started", "Task", "Source", "By", "Length", "Judged", "Flags")
@@ -35,14 +35,17 @@ def build() -> None:
 
 def _filters() -> None:
     fields = "".join(
-        f'<label>{word} <select data-filter="{name}"><option value="">any</option>'
-        + "".join(f'<option value="{value}">{value}</option>' for value in values) + "</select></label>"
+        f'<label>{word} <select data-filter="{name}"><option value="">any</option>{_options(values)}</select></label>'
         for name, word, values in FILTERS
     )
     text("form", "filters", fields + (
         '<label>Task <input data-filter="task" type="search" placeholder="push-train-s0-3" maxlength="80"></label>'
         '<label>Operator <input data-filter="operator" type="search" maxlength="80"></label>'
     ), 'role="search" aria-label="Filter episodes"')
+
+
+def _options(values: tuple[str, ...]) -> str:
+    return "".join(f'<option value="{value}">{value.replace("_", " ")}</option>' for value in values)
 
 
 def _replay() -> None:

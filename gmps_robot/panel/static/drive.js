@@ -2,10 +2,11 @@
 
 import { $, get, make, post, setText } from "./api.js";
 import { attempt, isOperator, live, onStatus } from "./live.js";
-import { pictureAxes, project } from "./motion.js";
+import { KEYS, pictureAxes, project } from "./motion.js";
 import { Teleop } from "./teleop.js";
 
 const SPLIT = "train";
+const SPEED_KEYS = { Minus: -5, NumpadSubtract: -5, Equal: 5, NumpadAdd: 5 }; // [%]
 const LEASE_GRACE_MS = 1500; // until the status must name us as who holds the arm
 let teleop = null;
 let camera = null; // {width, height, projection}
@@ -51,14 +52,15 @@ export const leave = () => teleop?.letGo("the page was used for something else")
 /** Motion keys and those beside them; true when the key was ours. */
 export function onKey(event) {
   if (document.body.dataset.view !== "drive") return false;
-  if (event.code in { Minus: 0, Equal: 0, NumpadAdd: 0, NumpadSubtract: 0 }) {
-    const turn = event.code === "Minus" || event.code === "NumpadSubtract" ? -5 : 5;
-    $("speed").value = Number($("speed").value) + turn;
+  const { code, repeat } = event;
+  if (code in KEYS) {
+    if (!repeat) teleop.press(code);
+  } else if (code in SPEED_KEYS) {
+    $("speed").value = Number($("speed").value) + SPEED_KEYS[code];
     $("speed").dispatchEvent(new Event("input"));
-  } else if (event.code === "KeyG" && !event.repeat) {
-    showGripper(teleop.motion.gripper > 0 ? -1 : 1);
-    teleop.changed();
-  } else if (event.repeat || !teleop.press(event.code)) return event.repeat;
+  } else if (code === "KeyG") {
+    if (!repeat) { showGripper(teleop.motion.gripper > 0 ? -1 : 1); teleop.changed(); }
+  } else return false;
   event.preventDefault();
   return true;
 }
@@ -74,6 +76,7 @@ async function hold() {
   } else {
     teleop.session = (await post("lease", { action: "acquire" })).session;
     heldSince = performance.now();
+    teleop.changed(); // says that nothing is held: without that the first press would be taken for an old one
   }
   lastAnswer = { armed: false, reason: "" };
   renderHold(live.status);

@@ -59,7 +59,7 @@ function flagCell(flags, status, accepted) {
   const cell = make("td", "flags");
   if (accepted) cell.append(make("span", "flag flag-kept", "for training"));
   const words = status === "complete" ? flags : [status, ...flags];
-  cell.append(...words.map((word) => make("span", `flag flag-${word}`, word)));
+  cell.append(...words.map((word) => make("span", `flag flag-${word}`, word.replaceAll("_", " "))));
   return cell;
 }
 

@@ -9,6 +9,7 @@ import * as runs from "./runs.js";
 import { Video } from "./teleop.js";
 
 const VIEWS = ["drive", "adapt", "episodes", "runs"];
+const OWN_ARROWS = "[role=tab], [role=listbox], [role=option], tr, input[type=range]";
 const CAMERA_SILENT_MS = 2000;
 const views = { adapt, drive, episodes, runs };
 let video = null;
@@ -74,7 +75,7 @@ function onKey(event) {
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey) { drive.leave(); return; } // their keyup may never come
-  if (document.activeElement?.matches?.("[role=tab], [role=listbox], input[type=range]") && event.key.startsWith("Arrow")) return;
+  if (event.key.startsWith("Arrow") && document.activeElement?.matches?.(OWN_ARROWS)) return;
   if (drive.onKey(event) || event.repeat) return;
   const wanted = document.querySelectorAll(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
   const button = [...wanted].find((one) => !one.disabled && one.offsetParent !== null);

@@ -60,7 +60,7 @@ function renderFacts() {
   const numbers = Object.entries(quality ?? {}).filter(([, value]) => typeof value === "number")
     .map(([name, value]) => `${name.replaceAll("_", " ")} ${Number(value.toPrecision(3))}`);
   const parts = [`${by} on the ${mode}, ${seconds.toFixed(1)} s, ${steps} steps, rig ${rig}`, status === "complete" ? "" : status, accepted ? "for training" : "",
-                 flags.length ? `flags: ${flags.join(", ")}` : "", numbers.join(", ")];
+                 flags.length ? `flags: ${flags.join(", ").replaceAll("_", " ")}` : "", numbers.join(", ")];
   setText("replay-facts", parts.filter(Boolean).join("; ").trim());
 }
 
