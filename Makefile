@@ -80,7 +80,7 @@ lint: setup-test
 
 # What only computes runs on two processes; nodes and pages keep real time, so they run alone.
 pytest: setup-test
-	$(VENV)/bin/pytest -n 2 --dist loadfile tests/unit tests/architecture tests/sim tests/data $(ARGS)
+	$(VENV)/bin/pytest -n 2 --dist loadfile tests/unit tests/architecture tests/sim tests/data tests/calibration $(ARGS)
 	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest tests/ros tests/ros1 tests/panel $(ARGS)
 
 bench: setup-test

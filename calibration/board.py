@@ -39,7 +39,7 @@ class BoardSpec:
         """
         if self.squares_x < 3 or self.squares_y < 3:
             raise ConfigError(f"board: {self.squares_x} x {self.squares_y} squares; at least 3 x 3 are needed")
-        if not 0.002 <= self.square or max(self.squares_x, self.squares_y) * self.square > LARGEST:
+        if self.square < 0.002 or max(self.squares_x, self.squares_y) * self.square > LARGEST:
             raise ConfigError(f"board: square = {self.square} m; expected metres, of a board of at most {LARGEST:g} m")
         if not 0.3 * self.square <= self.marker <= 0.95 * self.square:
             raise ConfigError(f"board: marker = {self.marker} m; expected 0.3 to 0.95 of the square of {self.square} m")
@@ -47,8 +47,9 @@ class BoardSpec:
             raise ConfigError(f"board: dictionary {self.dictionary!r}{nearest(self.dictionary, DICTIONARIES)}")
         room = len(_dictionary(self.dictionary).bytesList)
         if self.squares_x * self.squares_y // 2 > room:
-            raise ConfigError(f"board: {self.squares_x} x {self.squares_y} squares need more than the {room} markers of "
-                              f"{self.dictionary}")
+            raise ConfigError(
+                f"board: {self.squares_x} x {self.squares_y} squares need more markers than the {room} of {self.dictionary}"
+            )
 
     @property
     def width(self) -> float:

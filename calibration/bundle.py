@@ -71,7 +71,7 @@ class Estimate:
 
 
 def free_parameters(lens_terms: int | None, *, scale: bool = False) -> NDArray[np.bool_]:
-    """Return what is estimated: both poses; the lens with its first `lens_terms` distortion terms; the board's scale."""
+    """Return what is estimated: both poses; the lens with its first `lens_terms` distortion terms; the scale."""
     free = np.zeros(GLOBALS, dtype=np.bool_)
     free[:12] = True
     if lens_terms is not None:
@@ -164,7 +164,7 @@ def _schur(normal: _Normal) -> tuple[FloatArray, FloatArray, FloatArray]:
     inner = np.linalg.inv(normal.dd)
     folded = normal.gd @ inner  # (n, G, 6)
     matrix = normal.gg - np.einsum("ngd,nhd->gh", folded, normal.gd)
-    return matrix, normal.g - np.einsum("ngd,nd->g", folded, normal.d), inner
+    return matrix, normal.g - np.einsum("ngd,nd->g", folded, normal.d), np.asarray(inner, dtype=np.float64)
 
 
 def _normal(problem: Problem, now: Estimate) -> _Normal:
@@ -193,7 +193,7 @@ def _normal(problem: Problem, now: Estimate) -> _Normal:
 
 
 def _linear(problem: Problem, now: Estimate) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Residuals (m, 2) [pixel] and their derivatives by the parameters (m, 2, GLOBALS) and the view's error (m, 2, 6)."""
+    """Residuals (m, 2) [pixel]; their derivatives by the parameters (m, 2, GLOBALS), by the view's error (m, 2, 6)."""
     hands = corrected(problem.hands, now.errors)[problem.view]
     turn, shift = hands[:, :3, :3], hands[:, :3, 3]
     on_board = problem.points @ now.board[:3, :3].T  # (m, 3)
@@ -228,7 +228,9 @@ def _noise(problem: Problem, now: Estimate) -> Noise:
     variance = np.einsum("nii->ni", spread)  # (n, 6) of the errors, all other parameters unknown
     noise, squares = now.noise, normal.pose_weights[:, None] * now.errors**2
     found, used = [], float(problem.free.sum())
-    for block, old, floor in ((slice(3, 6), noise.position, FLOOR.position), (slice(0, 3), noise.rotation, FLOOR.rotation)):
+    for block, old, floor in (
+        (slice(3, 6), noise.position, FLOOR.position), (slice(0, 3), noise.rotation, FLOOR.rotation)
+    ):  # fmt: skip
         known = float(np.clip(1.0 - variance[:, block] / old**2, 0.0, 1.0).sum())
         new = np.sqrt(squares[:, block].sum() / max(known, 1e-3))
         found.append(max(floor, float(np.clip(new, old / 3.0, old * 3.0))))

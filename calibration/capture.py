@@ -110,7 +110,9 @@ def load_capture(directory: Path) -> Capture:
     """
     path = directory / FILE
     if not path.is_file():
-        raise ConfigError(f"no capture in {directory}: {FILE} is missing; make one with gmps calibrate capture {directory}")
+        raise ConfigError(
+            f"no capture in {directory}: {FILE} is missing; make one with gmps calibrate capture {directory}"
+        )
     return config.load(Capture, path)
 
 

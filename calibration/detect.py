@@ -16,6 +16,7 @@ from gmps_robot.errors import CalibrationError
 from gmps_robot.rig import SensorCalibration
 from gmps_robot.types import FloatArray, ImageArray
 
+_CRITERIA = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 50, 1e-12)
 FEWEST = 8  # corners below which a view says little
 LIKELY = ("DICT_4X4_50", "DICT_4X4_250", "DICT_5X5_100", "DICT_5X5_250", "DICT_6X6_250", "DICT_7X7_250",
           "DICT_ARUCO_ORIGINAL")  # fmt: skip
@@ -60,10 +61,8 @@ def board_pose(corners: Corners, board: BoardSpec, camera: SensorCalibration) ->
     done, turn, shift = cv2.solvePnP(points, corners.pixels, matrix, distortion, flags=cv2.SOLVEPNP_IPPE)
     if not done:
         raise CalibrationError("the board's pose cannot be found from its corners")
-    turn, shift = cv2.solvePnPRefineLM(
-        points, corners.pixels, matrix, distortion, turn, shift, (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 50, 1e-12)
-    )
-    found = pose(from_rotation_vector(turn.ravel()), shift.ravel())
+    turn, shift = cv2.solvePnPRefineLM(points, corners.pixels, matrix, distortion, turn, shift, _CRITERIA)
+    found = pose(from_rotation_vector(np.asarray(turn, dtype=np.float64).ravel()), np.asarray(shift).ravel())
     error = project(transform(found, points), camera) - corners.pixels
     return found, float(np.sqrt((error**2).sum(1).mean()))
 

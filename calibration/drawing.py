@@ -30,7 +30,7 @@ class BoardPainter:
         sheet = board.picture(PIXELS_PER_SQUARE, margin).astype(np.float32) / 255.0
         self._sheet = (INK + (PAPER - INK) * sheet).astype(np.float32)
         self._margin = margin
-        self._rays = _rays(camera)
+        self._rays = rays(camera)
 
     def image(self, board_in_camera: Pose, rng: np.random.Generator | None = None, noise: float = 2.0) -> ImageArray:
         """Return (height, width, 3) with the board at pose `board_in_camera` (4, 4).
@@ -78,13 +78,13 @@ class BoardPainter:
             row = (y / depth * scale + (self._margin - 0.5)).astype(np.float32)
         behind = ~(depth > 0.0)
         column[behind], row[behind] = -1e4, -1e4
-        return np.asarray(
-            cv2.remap(self._sheet, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=BACKGROUND)
-        )
+        constant = cv2.BORDER_CONSTANT
+        seen = cv2.remap(self._sheet, column, row, cv2.INTER_LINEAR, borderMode=constant, borderValue=BACKGROUND)
+        return np.asarray(seen)
 
 
 @lru_cache(maxsize=4)
-def _rays(camera: SensorCalibration) -> FloatArray:
+def rays(camera: SensorCalibration) -> FloatArray:
     """Directions x / z, y / z (PARTS height, PARTS width, 2) of the parts of each pixel, the lens undone.
 
     Undone at the pixels' centres; between two of them a lens is straight to 1e-4 pixel.
@@ -92,7 +92,7 @@ def _rays(camera: SensorCalibration) -> FloatArray:
     pixels = np.stack(np.meshgrid(np.arange(-1.0, camera.width + 1), np.arange(-1.0, camera.height + 1)), axis=-1)
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 40, 1e-9)
     undone = cv2.undistortPointsIter(
-        pixels.reshape(-1, 1, 2), camera.pinhole.matrix, np.array(camera.distortion), None, None, criteria
+        pixels.reshape(-1, 1, 2), camera.pinhole.matrix, np.array(camera.distortion), np.eye(3), np.eye(3), criteria
     )
     coarse = undone.reshape(camera.height + 2, camera.width + 2, 2)
     size = ((camera.width + 2) * PARTS, (camera.height + 2) * PARTS)

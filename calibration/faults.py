@@ -1,4 +1,4 @@
-"""What is wrong with a capture, by name: each check looks for one way in which a calibration comes out wrong unnoticed."""
+"""What is wrong with a capture, by name: each check looks for one way in which a calibration goes wrong unnoticed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ LONGEST_LAG = 0.05  # between image and arm state [s]
 HELD = (3e-4, 1e-3)  # an arm that moved less than this between two views stood still [m], [rad] ...
 MOVED = (4e-3, 0.02)  # ... while the board, seen, moved more than this
 SPREAD = np.deg2rad(4.0)  # rotation of the hand about its second axis that is needed, rms [rad]
-CLEARLY = 0.3  # another reading of the poses explains the views if it leaves less than this share of the disagreement ...
-SUSPICIOUS = 5e-3  # ... where that is at least this [m]
+SUSPICIOUS = 5e-3  # views that disagree by more than this [m] ...
+CLEARLY = 0.3  # ... are explained by another reading of the poses if that leaves less than this share of it
 HOPELESS = 0.03  # median disagreement beyond which nothing is solved [m]
 SCALE_SURE, SCALE_LEAST = 4.0, 0.004  # deviations, and share, by which the board's size must be off
 
@@ -38,10 +38,11 @@ def check_stale(sightings: Sightings, seen: FloatArray) -> None:
             f"stale state: image and arm state are up to {worst * 1e3:.0f} ms apart ({_list(late)}), "
             f"{LONGEST_LAG * 1e3:.0f} ms are allowed: stamp both on one clock, hold the arm still while capturing"
         )
-    arm, stuck = hands(sightings), []
-    for k in range(1, len(arm)):
-        if _apart(arm[k - 1], arm[k], HELD) <= 1.0 < _apart(seen[k - 1], seen[k], MOVED):
-            stuck.append(sightings.views[k].name)
+    arm = hands(sightings)
+    stuck = [
+        sightings.views[k].name for k in range(1, len(arm))
+        if _apart(arm[k - 1], arm[k], HELD) <= 1.0 < _apart(seen[k - 1], seen[k], MOVED)
+    ]
     if stuck:
         raise CalibrationError(
             f"stale state: the arm's pose did not change before {_list(stuck)}, but the board moved in the image: the "
@@ -67,8 +68,8 @@ def check_motion(arm: FloatArray) -> None:
     first, second, _ = np.rad2deg(rotation_spread(arm))
     if second < np.rad2deg(SPREAD):
         raise CalibrationError(
-            f"degenerate motion: the hand turned by {first:.1f} deg (rms) about one axis but only {second:.1f} deg about "
-            f"any other, {np.rad2deg(SPREAD):.0f} deg are needed: tilt the hand both ways, and turn it"
+            f"degenerate motion: the hand turned by {first:.1f} deg (rms) about one axis but only {second:.1f} deg "
+            f"about any other, {np.rad2deg(SPREAD):.0f} deg are needed: tilt the hand both ways, and turn it"
         )
 
 
@@ -85,20 +86,20 @@ def check_frames(board: BoardSpec, setup: Setup, arm: FloatArray, seen: FloatArr
     swapped = misfit(board, setup, inverse(arm), seen)
     if swapped < CLEARLY * given:
         raise CalibrationError(
-            f"swapped frames: the views disagree by {given * 1e3:.0f} mm, but by {swapped * 1e3:.1f} mm if the arm's poses "
-            f"are of the base in the hand instead of the hand in the base, or if the set-up is {other}"
+            f"swapped frames: the views disagree by {given * 1e3:.0f} mm, but by {swapped * 1e3:.1f} mm if the arm's "
+            f"poses are of the base in the hand instead of the hand in the base, or if the set-up is {other}"
         )
     for ahead, behind, which in ((arm[:-1], seen[1:], "before"), (arm[1:], seen[:-1], "after")):
         shifted = misfit(board, setup, ahead, behind)
         if shifted < CLEARLY * given:
             raise CalibrationError(
-                f"stale state: the views disagree by {given * 1e3:.0f} mm, but by {shifted * 1e3:.1f} mm if each image goes "
-                f"with the arm's pose of the view {which} it: wait for a new state after every motion"
+                f"stale state: the views disagree by {given * 1e3:.0f} mm, but by {shifted * 1e3:.1f} mm if each image "
+                f"goes with the arm's pose of the view {which} it: wait for a new state after every motion"
             )
     if given > HOPELESS:
         raise CalibrationError(
-            f"arm and camera disagree by {given * 1e3:.0f} mm (median): wrong arm poses, a board that slips in its holder, "
-            "or a camera that was moved; nothing in the capture explains it"
+            f"arm and camera disagree by {given * 1e3:.0f} mm (median): wrong arm poses, a board that slips in its "
+            "holder, or a camera that was moved; nothing in the capture explains it"
         )
 
 
@@ -121,9 +122,9 @@ def check_scale(board: BoardSpec, estimate: Estimate) -> None:
     if off > max(SCALE_LEAST, SCALE_SURE * sure):
         measured = board.square * estimate.scale * 1e3
         raise CalibrationError(
-            f"wrong square size: by the arm's motion a square measures {measured:.2f} +- {1.96e3 * board.square * sure:.2f} "
-            f"mm, the board's file says {board.square * 1e3:.2f} mm: measure the print over several squares and solve again "
-            f"with --square {measured / 1e3:.5f} if that is right"
+            f"wrong square size: by the arm's motion a square measures {measured:.2f} +- "
+            f"{1.96e3 * board.square * sure:.2f} mm, the board's file says {board.square * 1e3:.2f} mm: measure the "
+            f"print over several squares, and solve again with --square-mm {measured:.2f} if that is right"
         )
 
 

@@ -54,15 +54,13 @@ def closed_form(method: str, setup: Setup, arm: FloatArray, seen: FloatArray) ->
     side = arm if setup == "eye_in_hand" else inverse(arm)  # from the camera's carrier
     try:
         if method in SEPARABLE:
-            turn, shift = cv2.calibrateHandEye(
-                *_split(side), *_split(seen), method=SEPARABLE[method]
-            )
-            camera = pose(turn, shift.ravel())
+            turn, shift = cv2.calibrateHandEye(*_split(side), *_split(seen), method=SEPARABLE[method])
+            camera = pose(np.asarray(turn), np.ravel(shift))
         else:
             *_, turn, shift = cv2.calibrateRobotWorldHandEye(
                 *_split(seen), *_split(inverse(side)), method=WORLD[method]
             )
-            camera = inverse(pose(turn, shift.ravel()))
+            camera = inverse(pose(np.asarray(turn), np.ravel(shift)))
     except cv2.error as error:
         raise CalibrationError(f"{method} finds no pose: the motions are degenerate ({error.err})") from error
     if not np.isfinite(camera).all():
@@ -79,7 +77,7 @@ def side_of_board(setup: Setup, camera: Pose, arm: FloatArray, seen: FloatArray)
 def disagreement(
     board: BoardSpec, setup: Setup, camera: Pose, fixed: Pose, arm: FloatArray, seen: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return how far each view's board, seen, is from where the arm says: at its centre [m] (n,), and turned [rad] (n,)."""
+    """Return how far each view's board is from where the arm says: at its centre [m] (n,), and turned [rad] (n,)."""
     told = predicted(setup, camera, fixed, arm)
     center = board.center[None]
     apart = (transform(told, center) - transform(seen, center))[:, 0]
@@ -149,7 +147,8 @@ def mean_pose(poses: FloatArray) -> Pose:
     return pose(turn, np.median(poses[:, :3, 3], axis=0))
 
 
-def _split(motions: FloatArray) -> tuple[FloatArray, FloatArray]:
-    return np.ascontiguousarray(motions[:, :3, :3]), np.ascontiguousarray(motions[:, :3, 3])
+def _split(motions: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Rotations and translations, as OpenCV takes them."""
+    return [np.ascontiguousarray(m[:3, :3]) for m in motions], [np.ascontiguousarray(m[:3, 3]) for m in motions]
 
 

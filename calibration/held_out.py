@@ -68,10 +68,15 @@ def held_out(sightings: Sightings, full: Estimate, lens_terms: int) -> dict[str,
     }
 
 
-def predicted_pixels(sightings: Sightings, camera: SensorCalibration, pose: FloatArray, board: FloatArray) -> list[FloatArray]:
+def predicted_pixels(
+    sightings: Sightings, camera: SensorCalibration, pose: FloatArray, board: FloatArray
+) -> list[FloatArray]:
     """Return where the arm says the seen corners are, (n, 2) [pixel] for each view."""
     told = predicted(sightings.setup, pose, board, hands(sightings))
-    points = [transform(there, view.corners.points(sightings.board)) for there, view in zip(told, sightings.views, strict=True)]
+    points = [
+        transform(there, view.corners.points(sightings.board))
+        for there, view in zip(told, sightings.views, strict=True)
+    ]
     return [projection(at, parameters(camera)).pixels for at in points]
 
 

@@ -65,7 +65,7 @@ def view_errors(views: Sequence[Sighting], board: BoardSpec, camera: SensorCalib
 
 def _without_outliers(sightings: Sightings) -> tuple[list[int], dict[str, float]]:
     """Indices of the views that fit, each judged by a calibration without it; and the others with their errors."""
-    kept, outliers = list(range(len(sightings.views))), {}
+    kept, outliers = list(range(len(sightings.views))), dict[str, float]()
     size, board = (sightings.width, sightings.height), sightings.board
     most = int(MOST_OUTLIERS * len(kept))
     while True:
@@ -126,7 +126,9 @@ def _calibrate(
             points, pixels, size, np.eye(3), np.zeros(5), flags=flags, criteria=_CRITERIA
         )
     except cv2.error as error:
-        raise CalibrationError(f"the intrinsics do not converge: views too much alike, tilt the board more ({error.err})") from error
+        raise CalibrationError(
+            f"the intrinsics do not converge: views too much alike, tilt the board more ({error.err})"
+        ) from error
     values = np.array([matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], *distortion.ravel()[:5]])
     if not np.isfinite(values).all() or min(values[:2]) <= 0.0:
         raise CalibrationError("the intrinsics do not converge: views too much alike; tilt the board more")

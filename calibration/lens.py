@@ -33,7 +33,7 @@ def sensor(values: FloatArray, width: int, height: int) -> SensorCalibration:
 
 
 def project(points: FloatArray, camera: SensorCalibration) -> FloatArray:
-    """Return pixels (..., 2) of `points` (..., 3) [m] in the optical frame; a pixel's centre has integer coordinates."""
+    """Return pixels (..., 2) of `points` (..., 3) [m] in the optical frame; pixel centres are integers."""
     points = np.asarray(points, dtype=np.float64)
     return projection(points.reshape(-1, 3), parameters(camera)).pixels.reshape(*points.shape[:-1], 2)
 

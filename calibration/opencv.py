@@ -20,6 +20,10 @@ def check_opencv(version: str = cv2.__version__, has_hand_eye: bool = hasattr(cv
     """
     major, minor = (int(part) for part in version.split(".")[:2])
     if (major, minor) < (4, 14):
-        raise SetupError(f"OpenCV {version} finds board corners half a pixel aside; 4.14 or a later 4.x is needed: {INSTALL}")
+        raise SetupError(
+            f"OpenCV {version} finds board corners half a pixel aside; 4.14 or a later 4.x is needed: {INSTALL}"
+        )
     if not has_hand_eye:
-        raise SetupError(f"OpenCV {version} has no calibrateHandEye in Python; 4.14 or a later 4.x is needed: {INSTALL}")
+        raise SetupError(
+            f"OpenCV {version} has no calibrateHandEye in Python; 4.14 or a later 4.x is needed: {INSTALL}"
+        )

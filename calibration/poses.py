@@ -67,8 +67,8 @@ def to_quaternion(rotation: FloatArray) -> FloatArray:
     trace = np.trace(r, axis1=-2, axis2=-1)
     for axis in range(3):
         k[..., axis, axis] -= trace
-        j, l = (axis + 1) % 3, (axis + 2) % 3
-        k[..., axis, 3] = k[..., 3, axis] = r[..., l, j] - r[..., j, l]
+        j, i = (axis + 1) % 3, (axis + 2) % 3
+        k[..., axis, 3] = k[..., 3, axis] = r[..., i, j] - r[..., j, i]
     k[..., 3, 3] = trace
     vector = np.linalg.eigh(k)[1][..., -1]
     return np.asarray(np.where(vector[..., 3:] < 0.0, -vector, vector))

@@ -78,12 +78,14 @@ def check_enough(found: Sightings, where: str) -> None:
     """
     reasons = "; ".join(f"{name}: {why}" for name, why in list(found.unseen.items())[:SAID])
     if not found.views and found.unseen:
-        raise CalibrationError(f"{where}: the board is in none of {len(found.unseen)} images ({reasons}); nothing was deleted")
+        raise CalibrationError(
+            f"{where}: the board is in none of {len(found.unseen)} images ({reasons}); nothing was deleted"
+        )
     if len(found.views) < FEWEST_VIEWS:
         told = f" ({reasons})" if reasons else ""
         raise CalibrationError(
-            f"{where}: too few views: the board is in {len(found.views)}, at least {FEWEST_VIEWS} are needed, 20 are good"
-            f"{told}; go on with gmps calibrate capture into the same directory"
+            f"{where}: too few views: the board is in {len(found.views)}, at least {FEWEST_VIEWS} are needed, 20 are "
+            f"good{told}; go on with gmps calibrate capture into the same directory"
         )
 
 

@@ -1,4 +1,4 @@
-"""What `solve` hands over: one rig's camera and where it is, how sure that is, and how well it predicts unseen views."""
+"""What `solve` hands over: one rig's camera and where it is, how sure that is, how well it predicts unseen views."""
 
 from __future__ import annotations
 

@@ -122,8 +122,8 @@ def _bad_views(sightings: Sightings, full: Estimate, seen: FloatArray) -> dict[s
             )
     if len(bad) > MOST_BAD * len(sightings.views):
         raise CalibrationError(
-            f"{len(bad)} of {len(sightings.views)} views contradict the others ({', '.join(bad)}): the board slipped, the "
-            "camera was moved, or the arm's poses are wrong; capture anew"
+            f"{len(bad)} of {len(sightings.views)} views contradict the others ({', '.join(bad)}): the board slipped, "
+            "the camera was moved, or the arm's poses are wrong; capture anew"
         )
     return bad
 

@@ -44,12 +44,13 @@ def rig(setup: Setup, board: BoardSpec, lens: SensorCalibration, rng: np.random.
         fixed = pose(from_rotation_vector(rng.uniform(-1.0, 1.0, 3)), rng.uniform(-0.1, 0.1, 3))
     else:
         camera = pose(turn, rng.uniform(-0.08, 0.08, 3))
-        fixed = pose(from_rotation_vector(rng.uniform(-1.0, 1.0, 3)), np.array([0.6, 0.0, 0.0]) + rng.uniform(-0.1, 0.1, 3))
+        place = np.array([0.6, 0.0, 0.0]) + rng.uniform(-0.1, 0.1, 3)
+        fixed = pose(from_rotation_vector(rng.uniform(-1.0, 1.0, 3)), place)
     return Truth(setup, board, lens, camera, fixed)
 
 
 def board_poses(board: BoardSpec, lens: SensorCalibration, count: int, rng: np.random.Generator) -> FloatArray:
-    """Return poses of the board (count, 4, 4) in the optical frame: near and far, tilted up to 45 degrees, turned, in view."""
+    """Return poses of the board (count, 4, 4) in the optical frame: in view, near and far, tilted to 45 deg, turned."""
     found: list[Pose] = []
     size = max(board.width, board.height)
     while len(found) < count:

@@ -12,7 +12,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 TESTS = Path(__file__).parent
-FOLDERS = ("unit", "architecture", "sim", "data", "ros", "ros1", "panel", "hardware")
+FOLDERS = ("unit", "architecture", "sim", "data", "calibration", "ros", "ros1", "panel", "hardware")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
