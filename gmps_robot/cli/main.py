@@ -1,4 +1,7 @@
-"""The command table of `gmps`. It imports a command only when that command is chosen, so that help answers at once."""
+"""The command table of `gmps`. It imports a command only when that command is chosen, so that help answers at once.
+
+A command has one word, or two: `gmps data` is the group of those that begin with `data`.
+"""
 
 from __future__ import annotations
 
@@ -43,23 +46,39 @@ COMMANDS: Mapping[str, Command] = {
     "adapt": Command(
         "gmps_robot.cli.adapt", "Adapt a checkpoint to one task in the twin, without ROS.", "gmps adapt push-vision"
     ),
+    "data stats": Command("gmps_robot.cli.data.stats", "Say what was recorded, and what is odd.", "gmps data stats"),
+    "data validate": Command(
+        "gmps_robot.cli.data.validate", "Read episode files from end to end.", "gmps data validate"
+    ),
+    "data recover": Command(
+        "gmps_robot.cli.data.recover", "Make whole episodes of what a killed recorder left.", "gmps data recover"
+    ),
+    "data prune": Command(
+        "gmps_robot.cli.data.prune", "Delete what was put aside.", "gmps data prune --older-than 30"
+    ),
     "doctor": Command(
         "gmps_robot.cli.doctor", "Say what works on this machine, and how to get what does not.", "gmps doctor"
     ),
 }
 
 
-def overview() -> str:
-    """Return the help of `gmps` itself."""
+def groups() -> list[str]:
+    """Return the first words of the commands of two."""
+    return sorted({name.split()[0] for name in COMMANDS if " " in name})
+
+
+def overview(group: str = "") -> str:
+    """Return the help of `gmps` itself, or of the commands of one group."""
     lines = [
-        "usage: gmps COMMAND [OPTIONS]",
+        f"usage: gmps {group or 'COMMAND'} {'COMMAND ' if group else ''}[OPTIONS]",
         "",
         "Guided Meta-Policy Search on a Sawyer arm: train in the twin, teach through the panel, adapt on the robot.",
         "",
         "commands:",
     ]
     for name, command in COMMANDS.items():
-        lines += [f"  {name:14} {command.summary}", f"  {'':14}   {command.example}"]
+        if not group or name.split()[0] == group:
+            lines += [f"  {name:14} {command.summary}", f"  {'':14}   {command.example}"]
     return "\n".join([*lines, "", "gmps COMMAND --help tells the options of a command."])
 
 
@@ -108,8 +127,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"gmps {__version__}")
         return 0
+    of = 1 + (words[0] in groups())
+    if of == 2 and (len(words) == 1 or words[1] in ("-h", "--help")):
+        print(overview(words[0]))
+        return 0 if len(words) > 1 else EXIT_USER_ERROR
     try:
-        return execute(words[0], words[1:])
+        return execute(" ".join(words[:of]), words[of:])
     except GmpsError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR

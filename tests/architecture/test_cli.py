@@ -55,7 +55,7 @@ def test_help_names_every_command_with_an_example(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example_to_copy(name: str) -> None:
-    done = gmps(name, "--help")
+    done = gmps(*name.split(), "--help")
     assert done.returncode == 0, done.stderr
     shown = " ".join(done.stdout.replace("│", " ").split())
     assert COMMANDS[name].example in shown
@@ -69,14 +69,24 @@ def test_the_example_of_every_command_parses(name: str) -> None:
     import tyro
 
     module = importlib.import_module(COMMANDS[name].module)
-    program, command, *arguments = COMMANDS[name].example.split()
-    assert (program, command) == ("gmps", name)
-    tyro.cli(options_type(module.run), args=arguments)
+    words = name.split()
+    example = COMMANDS[name].example.split()
+    assert example[: 1 + len(words)] == ["gmps", *words]
+    tyro.cli(options_type(module.run), args=example[1 + len(words) :])
 
 
 def test_a_misspelt_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["meta-trian"]) == 2
     assert "did you mean 'meta-train'" in capsys.readouterr().err
+
+
+def test_a_group_lists_its_commands_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "gmps data recover" in shown
+    assert "meta-train" not in shown
+    assert main(["data", "recvoer"]) == 2
+    assert "did you mean 'data recover'" in capsys.readouterr().err
 
 
 def test_a_missing_checkpoint_is_one_message_and_exit_code_2() -> None:

@@ -1,0 +1,1 @@
+"""`gmps data`: what was recorded. One module per command."""
