@@ -46,12 +46,27 @@ COMMANDS: Mapping[str, Command] = {
     "adapt": Command(
         "gmps_robot.cli.adapt", "Adapt a checkpoint to one task in the twin, without ROS.", "gmps adapt push-vision"
     ),
+    "calibrate solve": Command(
+        "gmps_robot.cli.calibrate.solve", "Camera and hand-eye from a capture, with a verdict on left-out views.",
+        "gmps calibrate solve captures/monday",
+    ),
+    "calibrate report": Command(
+        "gmps_robot.cli.calibrate.report", "Show a calibration in one HTML file.",
+        "gmps calibrate report captures/monday",
+    ),
+    "calibrate selftest": Command(
+        "gmps_robot.cli.calibrate.selftest", "Calibrate against known truth; a table with bars.",
+        "gmps calibrate selftest --full --json selftest.json",
+    ),
     "data stats": Command("gmps_robot.cli.data.stats", "Say what was recorded, and what is odd.", "gmps data stats"),
     "data validate": Command(
         "gmps_robot.cli.data.validate", "Read episode files from end to end.", "gmps data validate"
     ),
     "data recover": Command(
         "gmps_robot.cli.data.recover", "Make whole episodes of what a killed recorder left.", "gmps data recover"
+    ),
+    "data reindex": Command(
+        "gmps_robot.cli.data.reindex", "Make the catalogue anew from the files.", "gmps data reindex"
     ),
     "data prune": Command(
         "gmps_robot.cli.data.prune", "Delete what was put aside.", "gmps data prune --older-than 30"

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
+
+if TYPE_CHECKING:
+    from gmps_robot.data.catalog import Catalog
+    from gmps_robot.data.demonstrations import Demonstrated
+    from gmps_robot.learning.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -15,6 +20,7 @@ class MetaTrainOptions:
 
     Example:
         gmps meta-train push-vision --seed 0 --out runs/push-vision-s0
+        gmps meta-train push-vision --demos catalog:push
 
     A stopped run goes on where it stopped when the same command is given again.
     """
@@ -25,6 +31,11 @@ class MetaTrainOptions:
     """Training seed: goals, demonstrations, initial weights and exploration."""
     out: Path | None = None
     """Output folder; by default runs/RECIPE-sSEED."""
+    demos: str = "expert"
+    """Who demonstrates: `expert`, the twin's; `catalog:FAMILY`, people: the accepted demonstrations in the catalogue,
+    also narrowed as in `catalog:push,operator=ada,rig=nominal`; `catalog:FAMILY+expert`, both."""
+    data: Path | None = None
+    """The data directory with the catalogue; by default GMPS_DATA, else ./data."""
     tasks: int | None = None
     """Override the number of meta-training tasks."""
     iterations: int | None = None
@@ -35,6 +46,9 @@ def run(options: MetaTrainOptions) -> int:
     """Carry out the command; returns the exit code."""
     from dataclasses import replace
 
+    from gmps_robot.config import to_dict
+    from gmps_robot.data.catalog import Catalog
+    from gmps_robot.data.runs import written_down
     from gmps_robot.learning.recipe import load_recipe
     from sim.training import train
 
@@ -43,12 +57,45 @@ def run(options: MetaTrainOptions) -> int:
         recipe = replace(recipe, tasks=options.tasks)
     if options.iterations is not None:
         recipe = replace(recipe, gmps=replace(recipe.gmps, iterations=options.iterations))
-    out = options.out or Path("runs") / f"{recipe.name}-s{recipe.seed}"
-    with StageProgress() as progress:
-        train(recipe, out, progress)
+    with Catalog(options.data) as catalog:
+        recipe, shown = _with_people(recipe, options.demos, catalog)
+        out = options.out or Path("runs") / _name(recipe)
+        written = written_down(
+            catalog, "meta", out.name, out, to_dict(recipe), recipe.seed, recipe.demonstrations.dataset
+        )
+        with written, StageProgress() as progress:
+            train(recipe, out, progress, shown)
     _draw_curves(out)
     print(f"checkpoint: {out}\nevaluate it: gmps evaluate {out}")
     return 0
+
+
+def _with_people(recipe: Recipe, demos: str, catalog: Catalog) -> tuple[Recipe, Demonstrated | None]:
+    """The recipe for the demonstrations asked for; says what people showed and what is missing."""
+    from gmps_robot.data.demonstrations import load, parse
+    from gmps_robot.families import family as family_by_name
+    from sim.demonstration_sources import from_people
+
+    choice = parse(demos)
+    if choice.family is None:
+        return recipe, None
+    shown = load(catalog, choice, family_by_name(recipe.family), recipe.kind, demos)
+    steps, episodes = (sum(getattr(task, name) for task in shown.tasks) for name in ("steps", "episodes"))
+    print(f"{episodes} demonstrations of {len(shown.tasks)} tasks, {steps} control steps; data set {shown.dataset}")
+    if shown.missing:
+        names = ", ".join(task.task_id for task in shown.missing[:5])
+        more = f" and {len(shown.missing) - 5} more" if len(shown.missing) > 5 else ""
+        print(f"without any accepted demonstration: {names}{more}{'' if choice.expert else '; trained without them'}")
+    if not choice.expert:
+        print("no expert relabels what the policy does: nothing is aggregated (add +expert for that)")
+    return from_people(recipe, demos, shown, expert=choice.expert), shown
+
+
+def _name(recipe: Recipe) -> str:
+    """Of the output folder, as it is by default."""
+    source = recipe.demonstrations.source
+    people = "" if source == "expert" else f"-{'mixed' if '+' in source else 'people'}"
+    return f"{recipe.name}{people}-s{recipe.seed}"
 
 
 class StageProgress:

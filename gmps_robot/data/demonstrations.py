@@ -46,6 +46,11 @@ class TaskDemonstrations:
     frames: ImageArray | None  # (N, height, width, 3)
     episodes: int
 
+    @property
+    def steps(self) -> int:
+        """N."""
+        return len(self.labels)
+
 
 @dataclass(frozen=True)
 class Demonstrated:

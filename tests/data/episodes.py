@@ -8,7 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from gmps_robot.data.catalog import Catalog
+from gmps_robot.families import family
 from gmps_robot.tasks import Task
+
+TASKS = family("push").sample("train", 20, 0)
 
 
 def add_episode(

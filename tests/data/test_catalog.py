@@ -13,9 +13,7 @@ from gmps_robot.data.catalog import Catalog, EpisodeFilter
 from gmps_robot.errors import CatalogError, TaskError
 from gmps_robot.families import family
 from gmps_robot.tasks import Task
-from tests.data.episodes import add_episode
-
-TASKS = family("push").sample("train", 20, 0)
+from tests.data.episodes import TASKS, add_episode
 
 
 @pytest.fixture
