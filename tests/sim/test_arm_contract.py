@@ -17,6 +17,7 @@ from gmps_robot.errors import ArmError
 from gmps_robot.families.push import PushFamily
 from gmps_robot.types import AppliedCommand, ArmCommand
 from sim.twin import Twin
+from tests.stepped_clock import SteppedClock
 
 FAMILY = PushFamily()
 START = np.array(FAMILY.start_tip)
@@ -69,17 +70,6 @@ class Rig:
 
     def tip(self) -> np.ndarray:
         return self.arm.observe().tip_position
-
-
-class SteppedClock:
-    def __init__(self) -> None:
-        self.now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 def fake() -> Rig:

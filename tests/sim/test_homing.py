@@ -18,7 +18,6 @@ START = np.array(FAMILY.start_tip)
 WRIST = np.eye(7)[-1]
 # Tips inside the box with a posture far from the start's: an elbow that points elsewhere, a tool that looks away.
 ODD = {
-    "shoulder": (-1.44, -3.03, 1.84, 1.99, -1.06, -0.49, -1.78),
     "elbow": (-1.85, -1.07, 2.18, 2.74, -2.63, -0.35, -2.77),
     "all": (-1.74, -2.39, -1.60, -2.45, -0.73, 0.17, -0.57),
 }

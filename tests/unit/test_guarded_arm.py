@@ -9,6 +9,7 @@ from gmps_robot import families
 from gmps_robot.control.fake_arm import FakeArm
 from gmps_robot.errors import ArmError
 from gmps_robot.types import ArmCommand
+from tests.stepped_clock import SteppedClock
 
 FAMILY = families.family("push")
 FAST = 0.01  # a robot's period [s]
@@ -22,19 +23,8 @@ class Deaf(FakeArm):
         raise ArmError(f"the robot did not confirm its stop ({reason})")
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-def moving(kind: type[FakeArm]) -> tuple[FakeArm, Clock]:
-    clock = Clock()
+def moving(kind: type[FakeArm]) -> tuple[FakeArm, SteppedClock]:
+    clock = SteppedClock()
     arm = kind(FAMILY, clock, clock.sleep, period=FAST)
     for seq in range(1, 60):
         step(arm, clock, seq)
@@ -42,7 +32,7 @@ def moving(kind: type[FakeArm]) -> tuple[FakeArm, Clock]:
     return arm, clock
 
 
-def step(arm: FakeArm, clock: Clock, seq: int) -> None:
+def step(arm: FakeArm, clock: SteppedClock, seq: int) -> None:
     arm.apply(ArmCommand(round(clock.now * 1e9), seq, "policy", SIDEWAYS, -0.5), clock.now)
     clock.sleep(FAST)
 
