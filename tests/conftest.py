@@ -1,7 +1,7 @@
 """Markers come from folders; one thread per process; ROS stays on this machine.
 
-With `pytest -n 2 --dist loadgroup` each file runs on one process, and all that keep an emulated arm, which takes most of
-a core, on the same one: never two at a time.
+With `pytest -n 2 --dist loadgroup` each file runs on one process, and all files with an emulated arm, which takes most
+of a core, on the same one: never two at a time.
 """
 
 from __future__ import annotations
