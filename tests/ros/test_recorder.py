@@ -1,0 +1,182 @@
+"""The recorder among real nodes: a lesson is recorded and replayed, the recorder killed, a session recorded."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gmps_msgs.msg import ArmCommand, RecorderStatus, SceneState
+from gmps_msgs.srv import ArmLease, RecorderDiscard, RecorderSave, RecorderStart, SceneReplay, SceneReset
+from gmps_robot_nodes import conversions, qos
+from std_srvs.srv import Trigger
+
+from gmps_robot.checkpoint_files import checkpoint_id
+from gmps_robot.config import content_id
+from gmps_robot.data import folder
+from gmps_robot.data.catalog import Catalog
+from gmps_robot.data.check import check
+from gmps_robot.data.episode import read_episode
+from gmps_robot.data.recover import recover
+from gmps_robot.families import family
+from gmps_robot.tasks import Task
+from gmps_robot.types import ArmCommand as Request
+from tests.ros.conftest import Graph
+
+PUSH = family("push")
+TASK = PUSH.sample("train", 3, 0)[2]
+LOST = 0.5  # of an open episode, at most [s]
+
+
+class Teacher:
+    """A person at a panel: holds the lease and steers at 20 Hz."""
+
+    def __init__(self, graph: Graph, data: Path) -> None:
+        graph.environment["GMPS_DATA"] = str(data)
+        graph.environment.pop("GMPS_DB_URL", None)
+        self.graph, self.seq = graph, 0
+        graph.start("twin")
+        graph.start("recorder")
+        self.status = graph.listen(RecorderStatus, "recorder/status", qos.STATUS)
+        self.scenes = graph.listen(SceneState, "scene/state", qos.STATE)
+        self.command = graph.probe.create_publisher(ArmCommand, "teleop/command", qos.COMMAND)
+        graph.until(lambda: self.status and self.command.get_subscription_count() == 2)  # arm and recorder
+        self.lease = graph.call(ArmLease, "arm/lease", ArmLease.Request(action="acquire", holder="ada")).lease
+
+    def start(self) -> str:
+        request = RecorderStart.Request(task=TASK.to_json(), source="demo", operator_name="ada")
+        answer = self.graph.call(RecorderStart, "recorder/start", request)
+        assert answer.success, answer.message
+        return str(answer.episode)
+
+    def push(self, periods: int, x: float) -> None:
+        """Ask for velocity `x` [m/s] forwards for so many control periods."""
+        for _ in range(periods):
+            self.seq += 1
+            now = time.time_ns()
+            asked = Request(now, self.seq, "teleop", np.array([x, 0.0, 0.0]), -0.5, lease=self.lease)
+            self.command.publish(conversions.command_message(asked, 0))
+            due = time.monotonic() + 0.05
+            self.graph.until(lambda due=due: time.monotonic() >= due)
+
+
+@pytest.fixture
+def teacher(graph: Graph, tmp_path: Path) -> Teacher:
+    return Teacher(graph, tmp_path / "data")
+
+
+def test_a_lesson_is_recorded_catalogued_replayed_and_survives_a_killed_recorder(teacher: Teacher) -> None:
+    graph, data = teacher.graph, Path(teacher.graph.environment["GMPS_DATA"])
+    reset = graph.call(SceneReset, "scene/reset", SceneReset.Request(task=TASK.to_json(), seed=0))
+    graph.until(lambda: conversions.to_ns(teacher.scenes[-1].header.stamp) > conversions.to_ns(reset.stamp))
+    episode = teacher.start()
+    teacher.push(30, 0.15)
+    teacher.push(4, 0.0)
+    graph.until(lambda: teacher.status[-1].state == "recording" and teacher.status[-1].steps >= 30)
+    answer = graph.call(RecorderSave, "recorder/save", RecorderSave.Request(episode=episode, accepted=True))
+    assert (answer.success, answer.message) == (True, "")
+
+    recorded = read_episode(folder.find(data, episode))
+    assert 25 <= len(recorded) <= 45
+    assert recorded.outcome is not None
+    assert recorded.outcome.dropped == 0
+    assert (recorded.info.operator, recorded.info.mode, recorded.info.source) == ("ada", "twin", "demo")
+    assert recorded.info.envelope == content_id(PUSH.envelope)
+    assert np.diff(recorded.stamps_ns).max() < 0.2e9
+    assert recorded.commanded[:, 0].max() == pytest.approx(0.75, abs=1e-6)
+    assert recorded.applied[1, 0] < recorded.commanded[1, 0]  # the guard lets it speed up step by step
+    assert recorded.applied[:, 0].max() == pytest.approx(0.75, abs=1e-3)
+    assert len({len(jpeg) for jpeg in recorded.jpegs}) > 3  # pictures of motion
+    assert len(recorded.jpegs) == len(recorded)
+    assert recorded.after is not None
+    block = recorded.after.object_pose[-1, :3]
+    assert np.linalg.norm(block - recorded.after.object_pose[0, :3]) > 0.03  # it was pushed
+    with Catalog(data) as catalog:
+        row = catalog.episode(episode)
+        assert (row.steps, row.status, row.operator) == (len(recorded), "complete", "ada")
+        assert [(label.kind, label.value) for label in catalog.labels(episode)] == [("accepted", 1.0)]
+
+    played_back(teacher, episode, recorded.after.object_pose[-1, :3])
+    killed_while_recording(teacher, data)
+
+
+def played_back(teacher: Teacher, episode: str, block: Any) -> None:
+    graph = teacher.graph
+    refused = graph.call(SceneReplay, "scene/replay", SceneReplay.Request(episode="0" * 32))
+    assert not refused.success
+    assert "no saved episode" in refused.message
+    before = teacher.scenes[-1].resets
+    answer = graph.call(SceneReplay, "scene/replay", SceneReplay.Request(episode=episode))
+    assert answer.success, answer.message
+    graph.until(lambda: teacher.scenes[-1].resets > before and teacher.scenes[-1].time > 2.5)
+    pose = teacher.scenes[-1].object_pose.position
+    assert np.linalg.norm(np.array([pose.x, pose.y, pose.z]) - block) < 0.005
+
+
+def killed_while_recording(teacher: Teacher, data: Path) -> None:
+    graph = teacher.graph
+    lost = teacher.start()
+    teacher.push(20, -0.1)
+    graph.processes["recorder"].send_signal(signal.SIGKILL)
+    died_ns = time.time_ns()
+    graph.processes["recorder"].wait(5.0)
+    assert [path.name for path in folder.saved(data)].count(f"{lost}.mcap") == 0
+    (part,) = folder.parts(data)
+    summary = recover(part).summary
+    assert summary.info.episode == lost
+    assert (died_ns - summary.last_ns) * 1e-9 < LOST
+    assert graph.call(Trigger, "arm/stop", Trigger.Request()).success  # the arm is as it was
+
+
+def test_wrong_requests_are_answered_and_a_discarded_lesson_is_put_aside(teacher: Teacher) -> None:
+    graph, data = teacher.graph, Path(teacher.graph.environment["GMPS_DATA"])
+    none = graph.call(RecorderSave, "recorder/save", RecorderSave.Request(episode="x"))
+    assert (none.success, none.message) == (False, "save: no episode is being recorded.")
+    wrong = graph.call(RecorderStart, "recorder/start", RecorderStart.Request(task="push 7", source="demo"))
+    assert not wrong.success
+    assert "not a task" in wrong.message
+    episode = teacher.start()
+    again = graph.call(RecorderStart, "recorder/start", RecorderStart.Request(task=TASK.to_json(), source="demo"))
+    assert not again.success
+    assert episode in again.message
+    teacher.push(5, 0.1)
+    request = RecorderDiscard.Request(episode=episode, reason="the block fell")
+    assert graph.call(RecorderDiscard, "recorder/discard", request).success
+    assert not list(folder.saved(data))
+    (aside,) = folder.discarded(data)
+    assert check(aside).info.episode == episode
+    graph.until(lambda: teacher.status[-1].state == "idle")
+
+
+def test_every_episode_of_a_session_is_recorded_with_its_judgement(tmp_path: Path, checkpoint: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in ("ROS_DOMAIN_ID", "GMPS_DB_URL")}
+    run = subprocess.run(
+        [
+            sys.executable, "-m", "gmps_robot_nodes.bringup", "panel:=false", "speed:=max", "record:=true",
+            f"checkpoint:={checkpoint}", "episodes:=3", "evaluations:=1", "film:=false", "task:=4", f"out:={tmp_path}",
+        ],
+        env={**environment, "GMPS_DATA": str(tmp_path / "data")}, cwd=tmp_path, capture_output=True, text=True,
+        timeout=150, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-3000:]
+    episodes = sorted((read_episode(p) for p in folder.saved(tmp_path / "data")), key=lambda e: e.info.started_ns)
+    assert len(episodes) == 5, run.stdout[-3000:]  # before, three, after
+    assert not list(folder.parts(tmp_path / "data"))
+    policy = checkpoint_id(checkpoint)
+    assert [e.info.checkpoint for e in episodes] == [policy] * 4 + [f"{policy}/phi-1"]
+    for episode in episodes:
+        assert Task.from_json(episode.info.task) == PUSH.sample("test", 100, 0)[4]
+        assert episode.info.source == "policy"
+        assert len(episode) >= 0.98 * PUSH.horizon
+        assert episode.outcome is not None
+        assert episode.outcome.success is not None
+        assert episode.scene is not None
+        assert episode.scene.time[0] < 0.2  # from the start of the scene
+    with Catalog(tmp_path / "data") as catalog:
+        assert catalog.count() == 5
