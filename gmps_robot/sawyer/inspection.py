@@ -51,6 +51,11 @@ def inspect(master_uri: str, seconds: float = 2.0) -> Iterator[Answer]:
     """Yield what is found at the robot whose ROS 1 master is `master_uri`, listening for `seconds`."""
     begun = time.monotonic()
     try:
+        split_uri(master_uri)
+    except LinkError as error:
+        yield Answer("master", False, str(error), "mend the address: --master-uri, or ROS_MASTER_URI")
+        return
+    try:
         node = RosNode("gmps_doctor", master_uri)
     except LinkError as error:
         yield Answer("master", False, str(error), "switch the robot on, wait for its screen, then try again")
