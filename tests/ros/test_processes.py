@@ -41,4 +41,8 @@ def test_what_was_started_first_ends_when_the_others_have() -> None:
 
 
 def test_ending_before_anything_has_started_is_nothing() -> None:
-    Processes(lambda name, line: None).end()
+    lines: list[str] = []
+    processes = Processes(lambda _name, line: lines.append(line))
+    processes.end()
+    assert processes.ended() is None
+    assert lines == []
