@@ -68,6 +68,10 @@ COMMANDS: Mapping[str, Command] = {
     "data reindex": Command(
         "gmps_robot.cli.data.reindex", "Make the catalogue anew from the files.", "gmps data reindex"
     ),
+    "data export": Command(
+        "gmps_robot.cli.data.export", "Write a data set for robomimic or LeRobot.",
+        "gmps data export push.hdf5 --format robomimic",
+    ),
     "data prune": Command(
         "gmps_robot.cli.data.prune", "Delete what was put aside.", "gmps data prune --older-than 30"
     ),

@@ -22,7 +22,7 @@ from gmps_robot.types import Float32Array, ImageArray
 
 TRANSFORM = 1  # rises with every change of what an entry holds
 POLICY_SIZE = (64, 48)  # width, height
-ARRAYS = ("tips", "objects", "commanded", "applied", "stamps_ns")
+ARRAYS = ("tips", "joints", "objects", "commanded", "applied", "stamps_ns")
 DAMAGE = (OSError, ValueError, KeyError, EOFError)  # what numpy says of a file cut short
 
 
@@ -31,6 +31,7 @@ class Derived:
     """One episode of T control periods."""
 
     tips: Float32Array  # (T, 3) [m]
+    joints: Float32Array  # (T, 7) [rad]; (T, 0) where the arm did not say
     objects: Float32Array  # (T, 7) block pose, quaternion x y z w; (0, 7) where nobody saw it
     commanded: Float32Array  # (T, 4) in [-1, 1]
     applied: Float32Array  # (T, 4) in [-1, 1]
@@ -75,9 +76,9 @@ class Cache:
         part = _part(arrays)
         with part.open("wb") as file:
             np.savez(
-                file, tips=episode.tips.astype(np.float32), objects=objects.astype(np.float32),
-                commanded=episode.commanded.astype(np.float32), applied=episode.applied.astype(np.float32),
-                stamps_ns=episode.stamps_ns,
+                file, tips=episode.tips.astype(np.float32), joints=episode.joints.astype(np.float32),
+                objects=objects.astype(np.float32), commanded=episode.commanded.astype(np.float32),
+                applied=episode.applied.astype(np.float32), stamps_ns=episode.stamps_ns,
             )  # fmt: skip
         part.replace(arrays)
 
