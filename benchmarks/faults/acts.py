@@ -41,6 +41,14 @@ def state_returns(rig: Rig) -> None:
     time.sleep(0.2)
 
 
+def tip_invalid(rig: Rig) -> Figures:
+    """The robot calls its tip state not valid."""
+    rig.sweep()
+    since = rig.emulator.inject("tip_invalid")
+    figures = rig.stopped(since, {"HOLD", "FAULT"}, "state")
+    return {**figures, "fault": rig.mode_since(since, {"FAULT"})[0]}
+
+
 def not_a_number(rig: Rig) -> Figures:
     """The policy sends NaN."""
     rig.sweep()

@@ -49,6 +49,8 @@ def limits_problem(limits: Limits | None) -> str:
 
 def kinematics_problem(robot: Robot) -> str:
     """Return how far the robot's own tip is from where our kinematics put it; empty when they agree."""
+    if not robot.tips_valid:
+        return "the robot calls its own tip state not valid (tip_states): clear its faults, check its gripper"
     tip = robot.tip(GRIPPER_TIP) or robot.tip(HAND)
     if tip is None or not np.isfinite(robot.joints).all():
         return "the robot has not told its joints and tips yet"

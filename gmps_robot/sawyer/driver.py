@@ -127,6 +127,7 @@ class SawyerArm(GuardedArm):
         details = (
             "" if connected else f"nothing heard for {silence:.1f} s",
             "the e-stop button is pressed" if state.pressed else "stopped" if state.stopped else "",
+            "" if robot.tips_valid else "the robot calls its tip state not valid",
             self._problem,
         )
         return ArmStatus(

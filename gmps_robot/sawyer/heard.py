@@ -1,7 +1,8 @@
 """What the robot said last, collected from the threads of the link under one lock.
 
 A value counts as new when its header stamp is new: a robot that repeats an old state is as stale as one that is silent.
-A message with a number that is not finite is dropped as a whole, and so is one that was overtaken on its way.
+A message with a number that is not finite is dropped as a whole, and so is one that was overtaken on its way, or a tip
+state that the robot itself calls not valid.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class Robot:
     assembly_s: float = NEVER
     limits: Limits | None = None
     collision_s: float = NEVER  # when the robot last felt one
-    rejected: int = 0  # messages dropped: not finite, or overtaken
+    tips_valid: bool = True  # what the robot says of its newest tip state; of those not valid none is kept
+    rejected: int = 0  # messages dropped: not finite, not valid, or overtaken
 
     def tip(self, name: str) -> Tip | None:
         """The tip called `name`."""
@@ -112,8 +114,11 @@ class Heard:
         stamp = nanoseconds(message.header.stamp)
         tips = tuple(_tip(name, state) for name, state in zip(message.names, message.states, strict=True))
         finite = all(np.isfinite(a).all() for t in tips for a in (t.position, t.quaternion, t.velocity, t.wrench))
+        ours = zip(message.names, message.states, strict=True)
+        valid = all(bool(state.valid) for name, state in ours if name in (GRIPPER_TIP, HAND))
         with self._lock:
-            if not finite or self._tip_stamp - OVERTAKEN_NS < stamp < self._tip_stamp:
+            self._robot = replace(self._robot, tips_valid=valid)
+            if not (finite and valid) or self._tip_stamp - OVERTAKEN_NS < stamp < self._tip_stamp:
                 self._reject()
                 return
             tips_s = self._robot.tips_s if stamp == self._tip_stamp else receipt_s

@@ -38,6 +38,7 @@ class Commands:
             "push": lambda o, now: self._robot.body.push(np.array(o["force"]), now + float(o["seconds"])),
             "table": lambda o, _: self._robot.body.raise_table(float(o["height"])),
             "tip_shift": lambda o, _: setattr(self._robot, "tip_shift", np.array(o["offset"])),
+            "tip_invalid": lambda o, _: setattr(self._robot, "tip_valid", not o["active"]),
             "gripper_acks": lambda o, _: setattr(self._robot.gripper, "swallow", bool(o["swallowed"])),
             "stamps": self._freeze_stamps,
             "clock": lambda o, _: setattr(server, "clock_offset", float(o["offset"])),

@@ -40,6 +40,7 @@ FAULTS: dict[str, Fault] = {
     "push": Fault("press on the hand with a force [N] for some time [s]", {"force": REQUIRED, "seconds": 0.5}),
     "table": Fault("put the table's top at a height [m]", {"height": 0.03}),
     "tip_shift": Fault("report the tip shifted [m], as another gripper would", {"offset": (0.012, 0.0, 0.0)}),
+    "tip_invalid": Fault("call the tip states not valid; their numbers stay as they are", {"active": True}),
     "gripper_acks": Fault("take no gripper command and acknowledge none", {"swallowed": True}),
     "stamps": Fault("all stamps stand still", {"frozen": True}),
     "clock": Fault("all stamps jump by seconds", {"offset": REQUIRED}),

@@ -45,7 +45,7 @@ class Robot:
         self.events: deque[Event] = deque(maxlen=EVENTS)
         self.trace: deque[tuple[float, ...]] = deque(maxlen=round(TRACE / self.body.dt))
         self.joint_rate = JOINT_RATE
-        self.tip_shift, self.nan_state, self.collision = np.zeros(3), False, False
+        self.tip_shift, self.nan_state, self.collision, self.tip_valid = np.zeros(3), False, False, True
         self._due = {wire.DUE_JOINTS: 0.0, wire.DUE_STATE: 0.0}
         self._measured_at = now
         self._pressed = False
@@ -114,7 +114,7 @@ class Robot:
         collision = float(self.collision or self.body.collides())
         state = self.assembly
         return wire.state_frame({
-            **values, "stamp": stamp, "due": bits, "collision": collision,
+            **values, "stamp": stamp, "due": bits, "collision": collision, "tip_valid": float(self.tip_valid),
             "commanded_position": self.limb.target, "commanded_velocity": self.limb.velocity,
             "homed": 1.0, "ready": float(state.enabled), "enabled": float(state.enabled),
             "stopped": float(state.stopped), "error": float(state.error),

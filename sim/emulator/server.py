@@ -155,7 +155,7 @@ class Server:
     def _hear(self) -> None:
         """Take what the face says."""
         link = self.children.link
-        data = link.recv(1 << 16) if link is not None else b""
+        data = _received(link) if link is not None else b""
         if not data:
             self.stop_face()
         now = time.monotonic()
@@ -172,18 +172,32 @@ class Server:
 
     def _serve(self, connection: socket.socket) -> None:
         """Answer on the control socket."""
-        data = connection.recv(1 << 16)
+        data = _received(connection)
         if not data:
-            self._selector.unregister(connection)
-            del self._control[connection]
-            connection.close()
+            self._dismiss(connection)
             return
-        for _, payload in self._control[connection].feed(data):
-            try:
-                answer = self._commands.carry_out(json.loads(payload), time.monotonic())
-            except GmpsError as error:
-                answer = wire.json_frame({"problem": str(error)})
-            connection.sendall(answer)
+        try:
+            for _, payload in self._control[connection].feed(data):
+                try:
+                    answer = self._commands.carry_out(json.loads(payload), time.monotonic())
+                except GmpsError as error:
+                    answer = wire.json_frame({"problem": str(error)})
+                connection.sendall(answer)
+        except (OSError, ValueError):  # who asked is gone, or does not speak in frames of JSON
+            self._dismiss(connection)
+
+    def _dismiss(self, connection: socket.socket) -> None:
+        self._selector.unregister(connection)
+        del self._control[connection]
+        connection.close()
+
+
+def _received(connection: socket.socket) -> bytes:
+    """What has come; nothing where the other side is gone, however it went."""
+    try:
+        return connection.recv(1 << 16)
+    except ConnectionError:
+        return b""
 
 
 def main() -> None:

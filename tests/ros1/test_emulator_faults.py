@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from gmps_robot.errors import ConfigError
 from gmps_robot.sawyer.messages import nanoseconds
+from sim.emulator import wire
 from sim.emulator.faults import FAULTS
 from tests.ros1.emulator_world import GRIPPER, JOINT_STATES, LIMB, STATES, Client, emulated
 from tests.ros1.ros1_world import ROSPY, until
@@ -43,6 +46,11 @@ def stamps(client: Client, topic: str, start: float) -> list[int]:
 def tip(message: Any) -> np.ndarray[Any, Any]:
     position = message.states[list(message.names).index("right_gripper_tip")].pose.position
     return np.array([position.x, position.y, position.z])
+
+
+def ahead(message: Any) -> float:
+    """How far a message's stamp is ahead of the clock [s]."""
+    return nanoseconds(message.header.stamp) * 1e-9 - time.time()
 
 
 def force(message: Any) -> np.ndarray[Any, Any]:
@@ -102,17 +110,19 @@ def test_stamps_stand_still_and_the_clock_jumps(client: Client) -> None:
     time.sleep(0.4)
     assert len(set(stamps(client, TIPS, injected + 0.1))) == 1
     client.emulator.inject("stamps", frozen=False)
-    client.emulator.inject("clock", offset=3600.0)
-    hour = client.next(TIPS, "no jump", lambda m: nanoseconds(m.header.stamp) * 1e-9 - time.time() > 3500.0)
-    client.emulator.inject("clock", offset=0.0)
-    client.next(TIPS, "no jump back", lambda m: abs(nanoseconds(m.header.stamp) * 1e-9 - time.time()) < 10.0, hour)
+    for offset in (3600.0, 0.0):
+        client.emulator.inject("clock", offset=offset)
+        client.next(TIPS, f"no jump to {offset}", lambda m, wanted=offset: abs(ahead(m) - wanted) < 10.0)
+        assert ahead(client.last(TIPS)) == pytest.approx(offset, abs=10.0)
 
 
 def test_nan_in_the_joints(client: Client) -> None:
     client.emulator.inject("nan_state")
     client.next(JOINT_STATES, "no NaN", lambda m: np.isnan(m.position).any())
+    assert np.isnan(client.last(JOINT_STATES).position).sum() == 1
     client.emulator.inject("nan_state", active=False)
     client.next(JOINT_STATES, "NaN stays", lambda m: np.isfinite(m.position).all())
+    assert np.isfinite(client.last(JOINT_STATES).position).all()
 
 
 def test_a_swallowed_gripper_command_is_never_acknowledged(client: Client) -> None:
@@ -128,26 +138,35 @@ def test_a_swallowed_gripper_command_is_never_acknowledged(client: Client) -> No
 
 def test_another_tip(client: Client) -> None:
     before = tip(client.last(TIPS))
-    client.emulator.inject("tip_shift", offset=[0.0, 0.012, 0.0])
-    client.next(TIPS, "no shift", lambda m: np.allclose(tip(m) - before, [0.0, 0.012, 0.0], atol=1e-3))
-    client.emulator.inject("tip_shift", offset=[0.0, 0.0, 0.0])
+    for shift in (0.012, 0.0):
+        injected = client.emulator.inject("tip_shift", offset=[0.0, shift, 0.0])
+        client.next(TIPS, "nothing comes", lambda _: True, injected + 0.05)
+        np.testing.assert_allclose(tip(client.last(TIPS)) - before, [0.0, shift, 0.0], atol=1e-3)
+
+
+def test_a_tip_that_the_robot_calls_not_valid(client: Client) -> None:
+    for valid in (False, True):
+        injected = client.emulator.inject("tip_invalid", active=not valid)
+        client.next(TIPS, "nothing comes", lambda _: True, injected + 0.05)
+        assert [state.valid for state in client.last(TIPS).states] == [valid, valid]
 
 
 def test_the_collision_flag(client: Client) -> None:
     flag = LIMB + "collision_detection_state"
     assert not client.last(flag).collision_state
-    client.emulator.inject("collision")
-    client.next(flag, "no collision", lambda m: m.collision_state)
-    client.emulator.inject("collision", active=False)
-    client.next(flag, "the collision stays", lambda m: not m.collision_state)
+    for active in (True, False):
+        injected = client.emulator.inject("collision", active=active)
+        client.next(flag, "nothing comes", lambda _: True, injected + 0.05)
+        assert client.last(flag).collision_state == active
 
 
 def test_a_push_is_felt_and_moves_the_arm_back_and_forth(client: Client) -> None:
     start = tip(client.last(TIPS))
     pushed = client.emulator.inject("push", force=[0.0, 40.0, 0.0], seconds=0.8)
-    client.next(TIPS, "not felt", lambda m: abs(force(m)[1] - 40.0) < 8.0, pushed)
-    client.next(TIPS, "not moved", lambda m: tip(m)[1] - start[1] > 0.005, pushed)
     client.next(TIPS, "not back", lambda m: np.linalg.norm(tip(m) - start) < 0.002, pushed + 1.0)
+    felt = [force(m)[1] for m, _ in client.since(TIPS, pushed)]
+    assert max(felt) == pytest.approx(40.0, abs=8.0)
+    assert max(tip(m)[1] - start[1] for m, _ in client.since(TIPS, pushed)) > 0.005
 
 
 def test_a_raised_table_is_felt_by_the_pads_and_lifts_the_block(client: Client) -> None:
@@ -162,11 +181,13 @@ def test_a_raised_table_is_felt_by_the_pads_and_lifts_the_block(client: Client) 
 
 def test_wrong_joint_limits_and_parameters(client: Client) -> None:
     injected = client.emulator.inject("joint_limits", scale=0.5)
-    client.next("/robot/joint_limits", "no limits", lambda m: max(m.position_upper) < 2.5, injected)
+    client.next("/robot/joint_limits", "no limits", lambda _: True, injected)
+    assert max(client.last("/robot/joint_limits").position_upper) < 2.5
     client.emulator.inject("joint_limits", scale=1.0)
-    client.emulator.inject("parameter", name="/manifest/robot_class", value="baxter")
-    until(lambda: client.node.get_param("/manifest/robot_class") == "baxter", "the parameter is not set")
-    client.emulator.inject("parameter", name="/manifest/robot_class", value="sawyer")
+    for name in ("baxter", "sawyer"):
+        client.emulator.inject("parameter", name="/manifest/robot_class", value=name)
+        until(lambda wanted=name: client.node.get_param("/manifest/robot_class") == wanted, "it is not set")
+        assert client.node.get_param("/manifest/robot_class") == name
 
 
 def test_a_frozen_camera_shows_the_past(client: Client) -> None:
@@ -188,7 +209,7 @@ def test_a_silent_network_lets_the_robot_time_out_and_comes_back(client: Client)
     assert len(client.since(STATES, cut + 0.1)) == 0
     assert client.emulator.events("timeout")[before:]
     back = client.emulator.inject("network_silent", active=False)
-    client.next(STATES, "the network does not come back", lambda _: True, back)
+    assert client.next(STATES, "the network does not come back", lambda _: True, back) > back
 
 
 def test_a_reset_network_closes_connections_and_a_new_node_of_the_robot_is_found(client: Client) -> None:
@@ -196,8 +217,9 @@ def test_a_reset_network_closes_connections_and_a_new_node_of_the_robot_is_found
     subscription = client.node.subscriptions()[STATES]
     until(lambda: subscription.statistics().connected == 0, "the connection is not reset")
     back = client.emulator.inject("network_back")
-    client.next(STATES, "the robot does not come back", lambda _: True, back)
-    client.next(GRIPPER + "state", "the gripper does not come back", lambda _: True, back)
+    for topic in (STATES, GRIPPER + "state"):
+        assert client.next(topic, f"{topic} does not come back", lambda _: True, back) > back
+    assert subscription.statistics().connected == 1
 
 
 def test_without_a_master_what_is_connected_goes_on(throwaway: Client) -> None:
@@ -208,6 +230,17 @@ def test_without_a_master_what_is_connected_goes_on(throwaway: Client) -> None:
     assert len(client.since(STATES, killed)) > 5
     assert client.emulator.describe()["mode"] == 2
     assert np.linalg.norm(client.emulator.trace()[-1, 4:]) > 0.02
+
+
+@pytest.mark.parametrize("said", [wire.json_frame({"do": "trace"}), b"\xff" * 16, wire.frame(wire.JSON, b"{")])
+def test_whoever_asks_and_leaves_without_hearing_the_answer_ends_nothing(client: Client, said: bytes) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.connect(client.emulator.control)
+        caller.sendall(said)
+        select.select([caller], [], [], 2.0)  # an answer that waits unread makes of the end a reset
+    told = time.monotonic()
+    assert client.next(STATES, "the robot is gone", lambda _: True, told + 0.1) > told
+    assert client.emulator.describe()["timeout"] > 0.0
 
 
 def test_the_trace_is_that_of_the_tip(client: Client) -> None:

@@ -20,6 +20,7 @@ from tests.ros1.sawyer_world import FAMILY, POLICY_PERIOD, Driven, driven
 HEALED: dict[str, dict[str, Any]] = {
     "estop_release": {}, "tip_shift": {"offset": (0.0, 0.0, 0.0)}, "joint_limits": {"scale": 1.0},
     "gripper_acks": {"swallowed": False}, "nan_state": {"active": False},
+    "tip_invalid": {"active": False},
 }  # fmt: skip
 SIDEWAYS, FAST = (0.0, 0.1, 0.0), (0.0, 0.2, 0.0)
 
@@ -165,6 +166,20 @@ def test_numbers_that_are_none_are_dropped_and_the_arm_holds(arm: Driven) -> Non
     assert "state:" in arm.arm.guard_state.fault_reason
     assert np.isfinite(arm.arm.observe().joints).all()
     assert arm.wire.heard.robot().rejected > 10
+
+
+def test_a_tip_that_the_robot_calls_not_valid_is_a_hold_then_a_fault_and_not_armed(arm: Driven) -> None:
+    arm.move(SIDEWAYS, 0.3)
+    since = arm.emulator.inject("tip_invalid")
+    until(lambda: arm.mode == "HOLD", "nobody minds")
+    assert time.monotonic() - since < 0.4  # 50 ms, on an idle machine
+    until(lambda: arm.mode == "FAULT", "a tip that stays lost is a fault")
+    assert "state:" in arm.arm.guard_state.fault_reason
+    assert "calls its tip state not valid" in arm.arm.observe().status.detail
+    arm.arm.enable(False)
+    arm.arm.reset_fault()
+    with pytest.raises(ArmError, match="calls its own tip state not valid"):
+        arm.arm.enable(True)
 
 
 def test_a_gripper_that_does_not_answer_is_a_fault_after_two_seconds(arm: Driven) -> None:

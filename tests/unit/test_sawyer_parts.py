@@ -57,6 +57,30 @@ def test_what_is_not_finite_or_was_overtaken_is_dropped_as_a_whole() -> None:
     assert (robot.joints[0], robot.joints_s, robot.rejected) == (0.5, 1.0, 2)
 
 
+def tips(time_ns: int, *valid: bool, names: tuple[str, ...] = ("right_hand", "right_gripper_tip")) -> Any:
+    header = make("std_msgs/Header", stamp=stamp(time_ns))
+    states = [make("intera_core_msgs/EndpointState", valid=flag) for flag in valid]
+    return make("intera_core_msgs/EndpointStates", header=header, names=list(names), states=states)
+
+
+def test_a_tip_that_the_robot_calls_not_valid_is_not_used_and_grows_old() -> None:
+    heard = Heard()
+    heard.on_tips(tips(SECOND, True, True), 1.0)
+    for k, flags in enumerate([(True, False), (False, True), (False, False)], start=1):
+        heard.on_tips(tips(SECOND + 10_000_000 * k, *flags), 1.0 + 0.01 * k)
+        robot = heard.robot()
+        assert (robot.tips_s, robot.rejected, robot.tips_valid) == (1.0, k, False)
+        assert "not valid" in checks.kinematics_problem(robot)
+    heard.on_tips(tips(2 * SECOND, True, True), 2.0)
+    assert (heard.robot().tips_s, heard.robot().tips_valid) == (2.0, True)
+
+
+def test_a_tip_that_nobody_asks_for_may_be_not_valid() -> None:
+    heard = Heard()
+    heard.on_tips(tips(SECOND, True, False, names=("right_gripper_tip", "right_hand_camera")), 1.0)
+    assert (heard.robot().tips_s, heard.robot().tips_valid) == (1.0, True)
+
+
 def test_a_pressed_button_is_a_stop() -> None:
     heard = Heard()
     heard.on_assembly(make("intera_core_msgs/RobotAssemblyState", enabled=True, estop_button=1), 1.0)

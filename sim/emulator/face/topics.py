@@ -140,7 +140,8 @@ class Builder:
             "twist": self._messages["geometry_msgs/Twist"](vector(*twist[:3]), vector(*twist[3:])),
             "wrench": self._messages["geometry_msgs/Wrench"](vector(*wrench[:3]), vector(*wrench[3:])),
         }
-        return self._messages[intera("EndpointState")](header=self._header(state), valid=True, **geometry)
+        valid = bool(state["tip_valid"])
+        return self._messages[intera("EndpointState")](header=self._header(state), valid=valid, **geometry)
 
     def _header(self, state: State) -> Any:
         return self._messages["std_msgs/Header"](stamp=genpy.Time.from_sec(state["stamp"]), frame_id=BASE)
