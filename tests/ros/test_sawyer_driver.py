@@ -102,7 +102,7 @@ def test_two_publishers_are_a_fault_and_the_health_says_so(rig: Graph) -> None:
     rig.until(lambda: guard and guard[-1].state == "MOVING")
     intruder = rig.probe.create_publisher(ArmCommand, "policy/command", qos.COMMAND)
     rig.until(lambda: guard[-1].state == "FAULT")
-    assert "2 publishers on policy/command" in guard[-1].reason
+    assert "policy/command: 2 publishers: " in guard[-1].reason
     operator.velocity = None
     rig.until(lambda: health and health[-1].status[0].level == b"\2")
     figures = {value.key: value.value for value in health[-1].status[0].values}

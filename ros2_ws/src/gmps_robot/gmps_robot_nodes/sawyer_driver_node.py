@@ -159,9 +159,9 @@ class SawyerDriverNode(LifecycleNode):
             self.get_logger().fatal(f"{control.failure}; the robot holds by its own time-out")
             self.failed = self._ending.requested = True
         if inbox is not None and arm is not None and arm.guard_state.mode not in ("FAULT", "ESTOP"):
-            intruders = inbox.intruders()
-            if intruders:
-                arm.stop(intruders)
+            trouble = inbox.trouble()
+            if trouble:
+                arm.stop(trouble)
 
     def _look_at_robot(self) -> None:
         """Whoever commands the robot itself, past this driver, is a FAULT too."""

@@ -104,9 +104,9 @@ class TwinNode(Node):
 
     def _step(self) -> None:
         """End a period: the twin carries out what came, or silence."""
-        intruders = self._inbox.intruders()
-        if intruders and self.twin.guard_state.mode != "FAULT":
-            self.twin.stop(intruders)
+        trouble = self._inbox.trouble()
+        if trouble and self.twin.guard_state.mode != "FAULT":
+            self.twin.stop(trouble)
         answer, now = self._answer, self._times[self._stamp_ns] * 1e-9
         request = self._inbox.take(now, self.twin.guard_state.at_rest)
         command = None if request is None else request.command
