@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -10,6 +11,8 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import Field
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
 
 from gmps_robot.control.session_status import RUNNING
 from gmps_robot.errors import (
@@ -27,6 +30,7 @@ from gmps_robot.panel.context import Panel
 from gmps_robot.panel.schema import Body, Reason
 from gmps_robot.tasks import Split
 
+LOG = logging.getLogger(__name__)
 CODES: dict[type[GmpsError], int] = {
     SessionError: 409, ConfigError: 400, TaskError: 400, CheckpointError: 400, EpisodeError: 422, CatalogError: 404,
     LoginError: 401, PauseError: 429,
@@ -148,6 +152,17 @@ def add_error_handlers(app: FastAPI) -> None:
         code = next((code for kind, code in CODES.items() if isinstance(error, kind)), 503)
         wait = {"retry-after": str(round(error.seconds) or 1)} if isinstance(error, PauseError) else None
         return JSONResponse({"error": type(error).__name__, "message": str(error)}, status_code=code, headers=wait)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": "BadRequest", "message": str(error.detail)}, status_code=error.status_code)
+
+    @app.exception_handler(OSError)
+    @app.exception_handler(SQLAlchemyError)
+    async def storage_error(_: Request, error: Exception) -> JSONResponse:
+        LOG.error("the catalogue or an episode file: %s", error)
+        words = f"the catalogue could not be read or written: {error}. Is the disk full?"
+        return JSONResponse({"error": "StorageError", "message": words[:500]}, status_code=503)
 
     @app.exception_handler(RequestValidationError)
     async def bad_request(_: Request, error: RequestValidationError) -> JSONResponse:

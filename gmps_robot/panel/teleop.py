@@ -21,6 +21,7 @@ STALE = 0.15  # a message that took this much longer than the quickest one is no
 SILENCE = 0.2  # without a message for this long a moving arm stops [s]
 DELAY_WINDOW = 10.0  # the quickest message of the last one or two of these counts: clocks drift apart [s]
 LET_GO = "let go first"
+LARGEST = 1e18  # of any number in a message; JSON knows integers that no float can hold
 MAX_SEQ = 2**53  # what a browser counts exactly
 
 
@@ -169,6 +170,6 @@ def _latched(why: str) -> str:
 
 
 def _number(value: Any, field: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
         raise TeleopError(f"{field}: expected a finite number")
     return float(value)
