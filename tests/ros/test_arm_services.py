@@ -106,20 +106,26 @@ def test_an_operator_who_takes_the_arm_ends_its_way_home_and_holds_it(node: Desk
 
 
 class Inbox:
-    """Nobody asks for anything."""
+    """Nobody asks for anything, or asking goes wrong."""
+
+    def __init__(self, broken: bool) -> None:
+        self._broken = broken
 
     def take(self, _now: float, _at_rest: bool) -> None:
-        return None
+        if self._broken:
+            raise ZeroDivisionError
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_mistake_in_the_control_thread_is_seen(arm: FakeArm, offers: ArmServices) -> None:
-    def fails(_applied: object) -> None:
-        raise ZeroDivisionError
+@pytest.mark.parametrize("thread", ["control", "telling"])
+def test_a_mistake_in_a_thread_of_the_driver_is_seen(thread: str, arm: FakeArm, offers: ArmServices) -> None:
+    def told(_applied: object) -> None:
+        if thread == "telling":
+            raise ZeroDivisionError
 
-    control = SawyerControl(arm, Inbox(), offers, fails, lambda *_: None)  # type: ignore[arg-type]
+    control = SawyerControl(arm, Inbox(thread == "control"), offers, told, lambda *_: None)  # type: ignore[arg-type]
     deadline = time.monotonic() + 5.0
     while not control.failure and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert "control thread" in control.failure
+    assert f"{thread} thread broke off" in control.failure
     control.end()

@@ -6,6 +6,7 @@ everything, so nothing here needs a lock; the session's work is short, and the a
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -101,6 +102,8 @@ class AdaptNode(LifecycleNode):
             self.get_logger().fatal(str(error))
             return TransitionCallbackReturn.FAILURE
         self._policy = policy
+        gc.collect()
+        gc.freeze()  # the collector then looks at what sessions leave behind, sooner, and not at all of torch
         self.get_logger().info(f"checkpoint {self._checkpoint} is loaded ({policy.spec.kind} policy)")
         return super().on_configure(state)
 

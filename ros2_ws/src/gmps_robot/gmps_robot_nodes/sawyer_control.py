@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from gmps_robot.sawyer.driver import SawyerArm
 from gmps_robot.types import AppliedCommand
 from gmps_robot_nodes.arm_inbox import ArmInbox, Request
 from gmps_robot_nodes.arm_services import ArmServices
+from gmps_robot_nodes.beside import Beside
 
 DEADLINE = 0.02  # a control period may be this long [s]
 GIVE_WAY = 0.0005  # a thread that computes lets the control thread run after this long; Python's own choice is 5 ms [s]
@@ -47,28 +49,38 @@ class Tally:
 
 
 class SawyerControl:
-    """Runs `apply` until `end`. `period` is told of each control period, `answered` of each command that is over."""
+    """Runs `apply` until `end`. `period` is told of each control period, `answered` of each command that is over.
+
+    Both are called in a thread of their own.
+    """
 
     def __init__(
         self, arm: SawyerArm, inbox: ArmInbox, services: ArmServices, period: OnPeriod, answered: OnAnswered
     ) -> None:
         self.timer = CycleTimer(arm.period, time.monotonic, DEADLINE)
         self.applied = SILENCE
-        self.failure = ""  # what ended the thread; without commands the robot holds by its own time-out
+        self._failure = ""
         self._arm, self._inbox, self._services = arm, inbox, services
         self._period, self._answered = period, answered
         self._tally: Tally | None = None
         self._ending = threading.Event()
+        self._beside = Beside("telling")
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
         gc.collect()
         sys.setswitchinterval(GIVE_WAY)
         gc.freeze()  # what lives as long as the process need not be looked through in a control period
         self._thread.start()
 
+    @property
+    def failure(self) -> str:
+        """What ended a thread; empty while both work. Without commands the robot holds by its own time-out."""
+        return self._failure or self._beside.failure
+
     def end(self) -> None:
         """End the thread; the arm is then nobody's."""
         self._ending.set()
         self._thread.join(2.0)
+        self._beside.end()
 
     def _run(self) -> None:
         pacer = Pacer(self._arm.period, time.monotonic, time.sleep)
@@ -79,10 +91,10 @@ class SawyerControl:
                 with self.timer.cycle():
                     self._tick(time.monotonic())
         except GmpsError as error:
-            self.failure = str(error)
+            self._failure = str(error)
         finally:
-            if not self._ending.is_set() and not self.failure:  # a mistake of ours: its trace is on the way to the log
-                self.failure = "the control thread broke off"
+            if not self._ending.is_set() and not self._failure:  # a mistake of ours: its trace is on the way to the log
+                self._failure = "the control thread broke off"
 
     def _tick(self, now: float) -> None:
         request = self._inbox.take(now, self._arm.guard_state.at_rest)
@@ -99,9 +111,10 @@ class SawyerControl:
                 self._tally.add(self.applied)
             else:
                 self._finish()
-        self._period(self.applied)
+        self._beside.call(partial(self._period, self.applied), every=False)
 
     def _finish(self) -> None:
         if self._tally is not None:
-            self._answered(self._tally.total(), self._tally.request.answers_ns)
+            total, answers_ns = self._tally.total(), self._tally.request.answers_ns
+            self._beside.call(partial(self._answered, total, answers_ns), every=True)
             self._tally = None
