@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,18 +28,18 @@ TESTS = Path(__file__).parent
 FOLDERS = ("unit", "architecture", "sim", "data", "calibration", "ros", "ros1", "panel", "hardware")
 
 
-# Files that run an emulated arm.
-EMULATED = frozenset({
-    "ros/test_emulator_node.py", "ros/test_sawyer_driver.py", "ros1/test_emulator_faults.py",
-    "ros1/test_emulator_life.py", "ros1/test_emulator_rules.py", "ros1/test_fault_rows.py", "ros1/test_inspection.py",
-    "ros1/test_sawyer_arm.py", "ros1/test_sawyer_contract.py",
-})  # fmt: skip
+EMULATED = re.compile(r'Emulator\(|emulated\(|driven\(|Rig\(\)|start\("emulator"')  # how a file starts an emulated arm
+
+
+@cache
+def group(path: Path) -> str:
+    """Return the name of the process that runs the tests of a file."""
+    return "emulated arm" if EMULATED.search(path.read_text()) else path.relative_to(TESTS).as_posix()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        file = item.path.relative_to(TESTS).as_posix()
-        folder = file.split("/")[0]
+        folder = item.path.relative_to(TESTS).parts[0]
         if folder in FOLDERS:
             item.add_marker(folder)
-        item.add_marker(pytest.mark.xdist_group("emulated arm" if file in EMULATED else file))
+        item.add_marker(pytest.mark.xdist_group(group(item.path)))
