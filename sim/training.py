@@ -59,7 +59,7 @@ def train(
         ConfigError: `out` holds a run of another recipe.
     """
     torch.set_num_threads(1)
-    _claim(recipe, out)
+    claim(recipe, out)
     family = family_by_name(recipe.family)
     tasks = training_tasks(recipe, family, shown)
     goals = contexts(tasks)
@@ -96,7 +96,12 @@ def reward_function(family: Family, recipe: Recipe) -> Callable[[SceneState, Flo
     return lambda scene, context: family.reward(scene, context, recipe.reward)
 
 
-def _claim(recipe: Recipe, out: Path) -> None:
+def claim(recipe: Recipe, out: Path) -> None:
+    """Reserve the folder `out` for `recipe`.
+
+    Raises:
+        ConfigError: it holds a run of another recipe.
+    """
     path = out / "recipe.yaml"
     if path.is_file() and config.load(Recipe, path) != recipe:
         raise ConfigError(f"{out} holds a run of another recipe or seed: choose another --out, or delete it")

@@ -50,7 +50,7 @@ def run(options: MetaTrainOptions) -> int:
     from gmps_robot.data.catalog import Catalog
     from gmps_robot.data.runs import written_down
     from gmps_robot.learning.recipe import load_recipe
-    from sim.training import train
+    from sim.training import claim, train
 
     recipe = replace(load_recipe(options.recipe), seed=options.seed)
     if options.tasks is not None:
@@ -60,6 +60,7 @@ def run(options: MetaTrainOptions) -> int:
     with Catalog(options.data) as catalog:
         recipe, shown = _with_people(recipe, options.demos, catalog)
         out = options.out or Path("runs") / _name(recipe)
+        claim(recipe, out)
         written = written_down(
             catalog, "meta", out.name, out, to_dict(recipe), recipe.seed, recipe.demonstrations.dataset
         )

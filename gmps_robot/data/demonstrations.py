@@ -19,6 +19,7 @@ from gmps_robot.data.catalog import KEPT, Catalog, EpisodeFilter
 from gmps_robot.data.models import Dataset, Episode
 from gmps_robot.errors import CatalogError, ConfigError, nearest
 from gmps_robot.families.family import Family
+from gmps_robot.rig import NOMINAL
 from gmps_robot.tasks import Task
 from gmps_robot.types import Float32Array, ImageArray, SceneState
 
@@ -95,6 +96,8 @@ def load(catalog: Catalog, choice: Choice, family: Family, kind: Literal["state"
     if choice.family != family.name:
         raise ConfigError(f"--demos {text}: the recipe is for the family {family.name!r}, not {choice.family!r}")
     episodes = chosen(catalog, choice)
+    if kind == "vision":
+        _check_rig(episodes, text)
     by_task: dict[str, list[Episode]] = {}
     for episode in sorted(episodes, key=lambda row: (row.started_ns, row.id)):
         by_task.setdefault(episode.task, []).append(episode)
@@ -109,6 +112,15 @@ def load(catalog: Catalog, choice: Choice, family: Family, kind: Literal["state"
     cache = Cache(catalog.data)
     tasks = tuple(_of_task(catalog, name, rows, cache, family, kind) for name, rows in sorted(by_task.items()))
     return Demonstrated(tasks, freeze(catalog, episodes, text).id, missing)
+
+
+def _check_rig(episodes: list[Episode], text: str) -> None:
+    strange = [row for row in episodes if row.rig != NOMINAL]
+    if strange:
+        raise ConfigError(
+            f"--demos {text}: episode {strange[0].id} was recorded on the rig {strange[0].rig}; a vision policy is "
+            f"trained with pictures of the rig {NOMINAL}. Take {text.split('+')[0]},rig={NOMINAL}, or a state recipe"
+        )
 
 
 def chosen(catalog: Catalog, choice: Choice) -> list[Episode]:

@@ -18,12 +18,12 @@ RECIPES = Path(__file__).parent.parent / "recipes"
 
 @dataclass(frozen=True)
 class DemonstrationSettings:
-    """Where demonstrations come from: the twin's expert on perturbed episodes, people, or both."""
+    """Where demonstrations come from: the twin's expert on perturbed episodes (the first two), people, or both."""
 
-    source: str = "expert"  # as `gmps meta-train --demos` has it
-    dataset: str = ""  # of people: the data set's id in the catalogue
     per_task: int = 20
     noise: float = 0.3  # the noisiest demonstration of each task; the first has none
+    source: str = "expert"  # as `gmps meta-train --demos` has it
+    dataset: str = ""  # of people: the data set's id in the catalogue
 
 
 @dataclass(frozen=True)
