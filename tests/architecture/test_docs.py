@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gmps_robot.cli.main import COMMANDS
+from gmps_robot.cli.main import COMMANDS, groups
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -53,8 +53,9 @@ def test_make_targets_and_commands_that_are_named_exist(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"(?:^|`)make ([a-z][\w-]*)", text, re.MULTILINE))
     assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
-    commands = set(re.findall(r"(?:^|`)gmps ([a-z][\w-]*)", text, re.MULTILINE))
-    assert commands <= set(COMMANDS)
+    named = re.findall(r"(?:^|`)gmps ([a-z][\w-]*)(?: ([a-z][\w-]*))?", text, re.MULTILINE)
+    commands = {f"{first} {second}" if first in groups() and second else first for first, second in named}
+    assert commands <= {*COMMANDS, *groups()}
 
 
 def test_the_readme_starts_with_the_two_commands() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -90,7 +91,7 @@ def test_a_lesson_is_recorded_catalogued_replayed_and_survives_a_killed_recorder
     assert recorded.info.envelope == content_id(PUSH.envelope)
     assert np.diff(recorded.stamps_ns).max() < 0.2e9
     assert recorded.commanded[:, 0].max() == pytest.approx(0.75, abs=1e-6)
-    assert recorded.applied[1, 0] < recorded.commanded[1, 0]  # the guard lets it speed up step by step
+    assert recorded.applied[0, 0] < 0.9 * recorded.commanded[0, 0]  # the guard lets it speed up within its limits
     assert recorded.applied[:, 0].max() == pytest.approx(0.75, abs=1e-3)
     assert len({len(jpeg) for jpeg in recorded.jpegs}) > 3  # pictures of motion
     assert len(recorded.jpegs) == len(recorded)
@@ -154,29 +155,32 @@ def test_wrong_requests_are_answered_and_a_discarded_lesson_is_put_aside(teacher
     graph.until(lambda: teacher.status[-1].state == "idle")
 
 
-def test_every_episode_of_a_session_is_recorded_with_its_judgement(tmp_path: Path, checkpoint: str) -> None:
+def test_every_episode_of_a_session_is_recorded_with_its_judgement(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("ROS_DOMAIN_ID", "GMPS_DB_URL")}
     run = subprocess.run(
         [
             sys.executable, "-m", "gmps_robot_nodes.bringup", "panel:=false", "speed:=max", "record:=true",
-            f"checkpoint:={checkpoint}", "episodes:=3", "evaluations:=1", "film:=false", "task:=4", f"out:={tmp_path}",
+            "checkpoint:=push-vision", "episodes:=4", "evaluations:=1", "film:=false", "task:=4", f"out:={tmp_path}",
         ],
         env={**environment, "GMPS_DATA": str(tmp_path / "data")}, cwd=tmp_path, capture_output=True, text=True,
         timeout=150, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout[-3000:]
     episodes = sorted((read_episode(p) for p in folder.saved(tmp_path / "data")), key=lambda e: e.info.started_ns)
-    assert len(episodes) == 5, run.stdout[-3000:]  # before, three, after
     assert not list(folder.parts(tmp_path / "data"))
-    policy = checkpoint_id(checkpoint)
-    assert [e.info.checkpoint for e in episodes] == [policy] * 4 + [f"{policy}/phi-1"]
+    (result,) = tmp_path.glob("*/result.json")
+    told = json.loads(result.read_text())["episodes"]
+    judged = [(e.outcome.reward, e.outcome.success) for e in episodes if e.outcome is not None]
+    counted = [row for stage in ("before", "adapt", "after") for row in told[stage]]
+    assert judged == [(pytest.approx(row["return"]), row["success"]) for row in counted]
+    policy = checkpoint_id("push-vision")
+    wanted = [policy] * (len(told["before"]) + len(told["adapt"])) + [f"{policy}/phi-1"] * len(told["after"])
+    assert [e.info.checkpoint for e in episodes] == wanted
     for episode in episodes:
         assert Task.from_json(episode.info.task) == PUSH.sample("test", 100, 0)[4]
         assert episode.info.source == "policy"
         assert len(episode) >= 0.98 * PUSH.horizon
-        assert episode.outcome is not None
-        assert episode.outcome.success is not None
         assert episode.scene is not None
         assert episode.scene.time[0] < 0.2  # from the start of the scene
     with Catalog(tmp_path / "data") as catalog:
-        assert catalog.count() == 5
+        assert catalog.count() == len(counted) >= 5
