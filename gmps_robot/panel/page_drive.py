@@ -50,7 +50,7 @@ def _teach() -> None:
         with ui.element("div").classes("quota"):
             with ui.element("div").classes("quota-head"):
                 text("strong", "quota-words", "")
-                act("teach-next", "Next task", "Enter", "small")
+                act("teach-next", "Next task", look="small")
             text("div", "quota-bar", "<div></div>",
                  'role="progressbar" aria-label="Demonstrations" aria-valuemin="0" aria-valuemax="100"')
             text("div", "tasks", "", 'role="listbox" aria-label="Tasks to teach" tabindex="0"')

@@ -23,8 +23,8 @@ export const isOperator = () => live.me !== null && live.me.role !== "viewer";
 /** Take a status, from the stream or as the answer to a command, and tell every view. */
 export function take(status) {
   live.status = status;
+  renderButtons(); // KILL does not wait for what a view makes of the news
   for (const hear of hearers) hear(status);
-  renderButtons();
 }
 
 export function start() {
