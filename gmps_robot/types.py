@@ -84,6 +84,8 @@ class ArmCommand:
     gripper: float  # -1 closed ... 1 open
     image_stamp_ns: int | None = None  # stamp of the image it answers, on the driver's clock; None where none is used
     lease: str = ""  # the operator's lease; empty for policy and reset
+    # Wanted attitude of the tool (4,), x y z w, heeded from `reset` alone (calibration turns a board); None: the usual.
+    attitude: FloatArray | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from gmps_robot.control.guard_force import follow, remember
 from gmps_robot.control.guard_joints import Joints, forbidden, held_back, joints_after, joints_now, slow_down
 from gmps_robot.control.guard_state import GuardMode, GuardState, at_measured, latch
 from gmps_robot.control.guard_watch import mirror, watch
+from gmps_robot.control.kinematics import rotation_from_quaternion
 from gmps_robot.control.limits import (
     LimitFlags,
     advance,
@@ -128,7 +129,9 @@ def _move(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, reaso
         state = replace(at_measured(state, measured), command=command)
     mode: GuardMode = "FAULT" if state.mode == "FAULT" else "MOVING"
     gripper, path = float(np.clip(command.gripper, -1.0, 1.0)), remember(state.path, state.tip_target)
-    state = replace(state, mode=mode, source=command.source, gripper=gripper, path=path, stopping=False)
+    state = replace(
+        state, mode=mode, source=command.source, gripper=gripper, path=path, stopping=False, attitude=_attitude(command)
+    )
     return _advance(envelope, state, wanted, reasons)
 
 
@@ -155,7 +158,7 @@ def _careful(
     envelope: SafetyEnvelope, state: GuardState, now: Joints, velocity: FloatArray, limits: SourceLimits
 ) -> tuple[FloatArray, Joints]:
     """The largest step between braking and `velocity` (3,) that is not forbidden; at rest none, if need be."""
-    braking = _braking(envelope, state, limits)
+    braking, state = _braking(envelope, state, limits), _not_turning(state, now)
     for share in CAUTION:
         tried = braking + share * (velocity - braking)
         after = _joints(envelope, state, now, tried, limits)
@@ -194,7 +197,7 @@ def _stopping_here(envelope: SafetyEnvelope, state: GuardState, measured: ArmSta
 def _brake(envelope: SafetyEnvelope, state: GuardState) -> GuardState:
     """One period of the ramp to rest, within the walls of the source that was moving."""
     limits, now = limits_of(envelope, state.source), state.known or joints_now(envelope, state.joints)
-    velocity = _braking(envelope, state, limits)
+    velocity, state = _braking(envelope, state, limits), _not_turning(state, now)
     after = held_back(envelope, now, _joints(envelope, state, now, velocity, limits), state.period)
     return _at(state, now, after, velocity, limits, np.zeros(3))
 
@@ -238,7 +241,20 @@ def _joints(
     envelope: SafetyEnvelope, state: GuardState, now: Joints, velocity: FloatArray, limits: SourceLimits
 ) -> Joints:
     target = advance(state.tip_target[None], velocity[None], limits, state.period)[0]
-    return joints_after(envelope, now, target, state.period)
+    return joints_after(envelope, now, target, state.period, state.attitude)
+
+
+def _attitude(command: ArmCommand) -> FloatArray | None:
+    """What the tool is to turn to (3, 3); only the slow motions between tasks may turn it."""
+    if command.attitude is None or command.source != "reset":
+        return None
+    x, y, z, w = command.attitude
+    return rotation_from_quaternion((w, x, y, z))
+
+
+def _not_turning(state: GuardState, now: Joints) -> GuardState:
+    """Where an attitude was asked for, stopping keeps the one there is."""
+    return state if state.attitude is None else replace(state, attitude=now.pose.rotation[0])
 
 
 def _at(

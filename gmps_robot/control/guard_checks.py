@@ -7,11 +7,14 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from gmps_robot.control.kinematics import rotation_from_quaternion, tool_attitude
 from gmps_robot.types import ArmCommand, ArmState, CommandSource, FloatArray, SafetyEnvelope
 
 SOURCES: tuple[str, ...] = get_args(CommandSource)
 MEASURED = (("tip_position", 3), ("joints", 7), ("joint_velocities", 7), ("tip_velocity", 3), ("wrench", 6))
 ROUNDING = 1e-6  # of times [s]
+UNIT = 1e-3  # of a quaternion's length
+FARTHEST = 1.1  # of an attitude from the usual one [rad]
 ABSURD_SPEED = 1000.0  # a component beyond this is a broken sender, not a wish to be limited [m/s]
 
 
@@ -34,6 +37,13 @@ def command_problem(command: ArmCommand) -> str:
     gripper = as_numbers(command.gripper)
     if gripper is None or gripper.shape != () or not np.isfinite(gripper):
         return f"command: gripper {_short(command.gripper)} is not a finite number"
+    if command.attitude is not None:
+        attitude = as_numbers(command.attitude)
+        if attitude is None or attitude.shape != (4,) or not abs(float(np.linalg.norm(attitude)) - 1.0) < UNIT:
+            return f"command: attitude {_short(command.attitude)} is no quaternion of length 1"
+        turned = turned_from_usual(attitude)
+        if turned > FARTHEST:
+            return f"command: attitude is {turned:.2f} rad from the usual one, limit {FARTHEST:g}"
     return ""
 
 
@@ -83,6 +93,13 @@ def is_outside(tip: FloatArray, envelope: SafetyEnvelope) -> NDArray[np.bool_]:
     """Per axis (3,), whether a measured `tip` (3,) lies further outside the hard box than the tolerance."""
     low, high = np.array(envelope.box_low), np.array(envelope.box_high)
     return np.asarray(np.maximum(low - tip, tip - high) > envelope.outside_tolerance)
+
+
+def turned_from_usual(attitude: FloatArray) -> float:
+    """Return the angle [rad] between `attitude` (4,), x y z w, and the attitude that every task keeps."""
+    x, y, z, w = attitude
+    cosine = (np.trace(tool_attitude().T @ rotation_from_quaternion((w, x, y, z))) - 1.0) / 2.0
+    return float(np.arccos(np.clip(cosine, -1.0, 1.0)))
 
 
 def as_numbers(value: object) -> FloatArray | None:

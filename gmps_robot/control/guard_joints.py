@@ -19,6 +19,7 @@ from gmps_robot.types import FloatArray, SafetyEnvelope
 
 _HOLDS = 1e-6  # a margin that shrinks by less than this keeps still
 _SHRINKS = 1e-9
+_TURNS = 1.01  # times the angular speed: more is cut back
 
 
 class Joints(NamedTuple):
@@ -42,11 +43,22 @@ def joints_now(envelope: SafetyEnvelope, angles: FloatArray) -> Joints:
     return Joints(angles, pose, _margins(envelope, angles, pose))
 
 
-def joints_after(envelope: SafetyEnvelope, now: Joints, tip_target: FloatArray, period: float) -> Joints:
-    """Return the joints one `period` [s] later on the way to `tip_target` (3,) [m]; tip and tool speed are kept."""
+def joints_after(
+    envelope: SafetyEnvelope, now: Joints, tip_target: FloatArray, period: float, attitude: FloatArray | None = None
+) -> Joints:
+    """Return the joints one `period` [s] later on the way to `tip_target` (3,) [m]; tip and tool speed are kept.
+
+    The tool turns to `attitude` (3, 3), at half speed as it begins and ends without a ramp, or to the one that every
+    task keeps.
+    """
+    turning = envelope.angular_speed * (1.0 if attitude is None else 0.5)
     angles = paced_ik_step(
-        now.angles[None], now.pose, tip_target[None], period, envelope.speed_hard, envelope.angular_speed
+        now.angles[None], now.pose, tip_target[None], period, envelope.speed_hard, turning, attitude
     )[0]
+    # Far from the usual attitude the pull towards the neutral posture turns the tool too.
+    turned = float(np.linalg.norm(now.pose.jacobian[0, 3:] @ (angles - now.angles)))
+    if turned > _TURNS * envelope.angular_speed * period:
+        angles = now.angles + (angles - now.angles) * (envelope.angular_speed * period / turned)
     return joints_now(envelope, angles)
 
 

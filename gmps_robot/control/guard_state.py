@@ -44,6 +44,7 @@ class GuardState:
     known: Joints | None = None  # what follows from `joints`, None where that has to be computed
     gripper: float = 0.0
     source: CommandSource = "policy"  # whose limits the motion obeys
+    attitude: FloatArray | None = None  # (3, 3) what the tool turns to; None: the attitude that every task keeps
     command: ArmCommand | None = None  # the request in force, until it lapses
     last: ArmCommand | None = None  # the last request taken, also when it is no longer in force
     bad_commands: int = 0  # consecutive

@@ -85,14 +85,16 @@ def ik_step(joints: FloatArray, tip_target: FloatArray) -> FloatArray:
 
 
 def paced_ik_step(
-    joints: FloatArray, pose: Pose, tip_target: FloatArray, period: float, speed: float, angular_speed: float
+    joints: FloatArray, pose: Pose, tip_target: FloatArray, period: float, speed: float, angular_speed: float,
+    attitude: FloatArray | None = None,
 ) -> FloatArray:
     """As `ik_step` from joints of known `pose`, for one `period` [s] at no more than `speed` [m/s] and [rad/s].
 
-    Where neither speed is reached, at the policy's period, it is `ik_step` to the last bit.
+    Where neither speed is reached, at the policy's period, it is `ik_step` to the last bit. `attitude` (3, 3) is what
+    the tool turns to instead of the one of the neutral pose.
     """
     move = shorten(tip_target - pose.position, speed * period)
-    turn = shorten(_turn_error(pose.rotation), angular_speed * period)
+    turn = shorten(_turn_error(pose.rotation, attitude), angular_speed * period)
     return _damped_step(joints, pose, move, turn, POSTURE_GAIN * (period / POLICY_PERIOD))
 
 
@@ -110,9 +112,9 @@ def _damped_step(
     return np.clip(joints + step, chain.low + JOINT_MARGIN, chain.high - JOINT_MARGIN)
 
 
-def _turn_error(rotation: FloatArray) -> FloatArray:
-    """Rotation vector (n, 3) [rad] from tool attitudes (n, 3, 3) to the one kept, for small angles."""
-    turn = _tool_attitude() @ rotation.transpose(0, 2, 1)
+def _turn_error(rotation: FloatArray, attitude: FloatArray | None = None) -> FloatArray:
+    """Rotation vector (n, 3) [rad] from tool attitudes (n, 3, 3) to `attitude` or the one kept, for small angles."""
+    turn = (tool_attitude() if attitude is None else attitude) @ rotation.transpose(0, 2, 1)
     error = np.empty((len(rotation), 3))
     error[:, 0] = 0.5 * (turn[:, 2, 1] - turn[:, 1, 2])
     error[:, 1] = 0.5 * (turn[:, 0, 2] - turn[:, 2, 0])
@@ -122,7 +124,7 @@ def _turn_error(rotation: FloatArray) -> FloatArray:
 
 def tool_turn(rotation: FloatArray) -> float:
     """Angle [rad] between a tool attitude (3, 3) and the one that is kept."""
-    turn = _tool_attitude().T @ rotation
+    turn = tool_attitude().T @ rotation
     return float(np.arccos(np.clip((np.trace(turn) - 1.0) / 2.0, -1.0, 1.0)))
 
 
@@ -184,7 +186,8 @@ def _chain() -> Chain:
 
 
 @cache
-def _tool_attitude() -> FloatArray:
+def tool_attitude() -> FloatArray:
+    """Return the attitude (3, 3) of the tool that every task keeps, tool to base."""
     return np.array(forward(_chain().neutral[None]).rotation[0])
 
 
