@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test adapt test lint pytest bench soak faults guard mutants results constraints clean
+.PHONY: help setup setup-test adapt test lint pytest bench soak faults guard mutants results export-check constraints clean crash-test bench-panel teach teach-test fuzz pictures
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -20,14 +20,20 @@ export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 help:
 	@sed -n '1,2s/^# //p' Makefile
 	@echo 'make adapt       set everything up and adapt the shipped policy to a held-out task, on the twin, through ROS 2'
+	@echo 'make teach       the same stack for a person at the panel: drive the arm, record, judge'
 	@echo 'make test        set everything up, then lint and all tests'
 	@echo 'make lint        ruff, mypy --strict, import contracts'
 	@echo 'make bench       the speed figures of docs/results.md'
+	@echo 'make bench-panel key to command, camera to screen, control loop beside two browsers'
+	@echo 'make teach-test  a scripted operator teaches through the page, in a browser, on the twin'
+	@echo 'make crash-test  the recorder killed at 100 random points: what is lost'
 	@echo 'make soak        ten minutes on the emulated arm: deadlines, memory, threads, sockets'
 	@echo 'make guard       100 000 adversarial steps against the limits'
 	@echo 'make mutants     each limit loosened in turn: which test notices it'
+	@echo 'make fuzz        the whole API of the panel, every route as every role'
 	@echo 'make faults      every fault of docs/safety.md, injected and measured'
 	@echo 'make results     the learning figures of docs/results.md (hours)'
+	@echo 'make export-check exported data sets, opened with the own loaders of robomimic and lerobot'
 	@echo 'make constraints write the installed versions to constraints.txt'
 	@echo 'make clean       remove what was built here, .venv included'
 
@@ -71,6 +77,9 @@ $(STAMPS)/dev: pyproject.toml constraints.txt scripts/browser.py | $(STAMPS)/msg
 adapt: setup
 	@$(PY) -m gmps_robot_nodes.bringup $(ARGS)
 
+teach: setup
+	@$(PY) -m gmps_robot_nodes.bringup session:=teach $(ARGS)
+
 test: lint pytest
 
 lint: setup-test
@@ -86,6 +95,31 @@ pytest: setup-test
 bench: setup-test
 	@mkdir -p runs/bench
 	for script in benchmarks/bench_*.py; do $(PY) "$$script" --json "runs/bench/$$(basename "$$script" .py).json"; done
+
+# Requests per route and role; minutes.
+FUZZ_EXAMPLES ?= 100
+fuzz: setup-test
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(VENV)/bin/pytest tests/panel/test_fuzz.py $(ARGS)
+
+# ARGS="--points 10" for a short one.
+crash-test: setup-test
+	@mkdir -p runs/bench
+	$(PY) benchmarks/crash_test.py --json runs/bench/crash_test.json $(ARGS)
+
+IN_BROWSER := CHROMIUM="$$(cat $(STAMPS)/chromium)" $(PY) -m
+
+bench-panel: setup-test
+	@mkdir -p runs/bench
+	$(IN_BROWSER) benchmarks.bench_panel --json runs/bench/bench_panel.json $(ARGS)
+
+# ARGS="--tasks 20 --per-task 3". What is kept lies in runs/teach/data, as if a person had taught it.
+teach-test: setup-test
+	@mkdir -p runs/teach
+	$(IN_BROWSER) benchmarks.teach --data runs/teach/data --json runs/teach/teach.json $(ARGS)
+
+# The pictures of the pages that tell the stories.
+pictures: setup-test
+	PICTURES=docs/images $(IN_BROWSER) pytest tests/panel -k "teach_review or comparison or judges_and_puts or how_it_learned"
 
 # Resumable: a stopped run goes on where it stopped.
 CAMERA_MOVED := 'camera_translation=0.02,0,0;camera_rotation=0,0.035,0'
@@ -132,6 +166,10 @@ soak: setup-test
 faults: setup-test
 	@mkdir -p runs/faults
 	$(PY) -m benchmarks.faults --json runs/faults/faults.json $(ARGS)
+
+# robomimic and lerobot come into environments of their own, below build/peers.
+export-check: setup-test
+	$(PY) benchmarks/exports/check.py
 
 constraints: setup-test
 	$(PY) scripts/write_constraints.py

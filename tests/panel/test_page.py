@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +15,13 @@ from gmps_robot.panel.bridge import GuardView
 from gmps_robot.panel.server import PanelServer
 
 OpenTab = Callable[..., object]
+
+
+@pytest.fixture
+def open_tab(open_tab: OpenTab) -> OpenTab:
+    return partial(open_tab, view="adapt")
+
+
 SEQ = "Number(document.getElementById('camera').dataset.seq)"
 
 
@@ -26,7 +34,7 @@ def test_the_page_is_usable_within_three_seconds_and_asks_no_other_host(open_tab
     tab.page.wait_for_function(f"{SEQ} > 0")
     seconds = time.monotonic() - begin
     assert seconds / ((slowed + _slowdown()) / 2) < 3.0
-    tab.page.wait_for_selector(".chart canvas")
+    tab.page.wait_for_selector("#return-chart canvas")
     assert {urlsplit(url).netloc for url in tab.requests if not url.startswith(("blob:", "data:"))} == {
         f"127.0.0.1:{server.port}"
     }
@@ -52,7 +60,7 @@ def test_the_camera_picture_moves(open_tab) -> None:
     expect(tab.page.locator("#camera-overlay")).to_be_hidden()
 
 
-def test_a_session_from_start_to_the_comparison(open_tab) -> None:
+def test_a_session_from_start_to_the_comparison(open_tab, picture) -> None:
     tab = open_tab(reward="twin", evaluation_episodes=2, episode_seconds=0.4)
     page = tab.page
     expect(page.locator(tab.button("label") + ":visible")).to_have_count(0)  # the twin judges
@@ -76,16 +84,18 @@ def test_a_session_from_start_to_the_comparison(open_tab) -> None:
     assert len(set(counted)) > len(expected) / 2  # a busy machine may skip some, never all
     expect(page.locator("#side-after .side-text")).to_contain_text("of 2")
     expect(page.locator("#decision")).to_have_text("The adapted policy is kept.")
-    drawn = "getElement(document.querySelector('.chart').id.slice(1)).chart.getOption().series.map(s => s.data.length)"
+    chart = "getElement(document.querySelector('#return-chart > .chart').id.slice(1)).chart"
+    drawn = f"{chart}.getOption().series.map(s => s.data.length)"
     page.wait_for_function(f"JSON.stringify({drawn}) === '[2,6,2]'")
     assert len(page.locator("#chart-words").inner_text().split(";")) == 6
     expect(page.locator(tab.button("accept"))).to_be_disabled()
+    picture(page, "compare")
     page.click(tab.button("roll_back"))
     expect(page.locator("#headline")).to_have_text("Rolled back")
     assert tab.calls("roll_back") == [("roll_back",)]
 
 
-def test_a_person_judges_and_puts_the_block_back_each_exactly_once(open_tab) -> None:
+def test_a_person_judges_and_puts_the_block_back_each_exactly_once(open_tab, picture) -> None:
     tab = open_tab(reward="human", evaluation_episodes=3)
     page = tab.page
     for action in ("reset_done", "label", "pause", "resume", "stop", "accept", "roll_back"):
@@ -106,6 +116,9 @@ def test_a_person_judges_and_puts_the_block_back_each_exactly_once(open_tab) -> 
     expect(page.locator("#progress-text")).to_contain_text("Episode 3 of 3")
     assert tab.calls("reset_done") == [("reset_done",)] * 2
     assert tab.calls("label") == [("label", 1.0, 1), ("label", 0.0, 2)]
+    page.click(tab.button("reset_done", ":enabled"))
+    expect(page.locator("#headline")).to_have_text("Did it work?")
+    picture(page, "adapt")
     expect(page.locator("#dots .dot-success")).to_have_count(1)
     expect(page.locator("#dots .dot-fail")).to_have_count(1)
     expect(page.locator("#side-before .side-text")).to_contain_text("1 of 2")
