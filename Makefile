@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test adapt test lint pytest bench soak faults guard mutants results export-check constraints clean crash-test bench-panel teach teach-test fuzz pictures
+.PHONY: help setup setup-test adapt test lint pytest bench soak faults guard mutants results export-check constraints clean crash-test bench-panel teach teach-test teach-to-train fuzz pictures
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -26,6 +26,7 @@ help:
 	@echo 'make bench       the speed figures of docs/results.md'
 	@echo 'make bench-panel key to command, camera to screen, control loop beside two browsers'
 	@echo 'make teach-test  a scripted operator teaches through the page, in a browser, on the twin'
+	@echo 'make teach-to-train the same, then GMPS and imitation trained from it and compared on held-out goals'
 	@echo 'make crash-test  the recorder killed at 100 random points: what is lost'
 	@echo 'make soak        ten minutes on the emulated arm: deadlines, memory, threads, sockets'
 	@echo 'make guard       100 000 adversarial steps against the limits'
@@ -116,6 +117,10 @@ bench-panel: setup-test
 teach-test: setup-test
 	@mkdir -p runs/teach
 	$(IN_BROWSER) benchmarks.teach --data runs/teach/data --json runs/teach/teach.json $(ARGS)
+
+# From those demonstrations alone: GMPS against MultiTask Imitation on held-out goals.
+teach-to-train: teach-test
+	$(PY) benchmarks/teach_to_train.py --data runs/teach/data --json runs/teach/teach_to_train.json
 
 # The pictures of the pages that tell the stories.
 pictures: setup-test
