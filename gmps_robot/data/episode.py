@@ -18,14 +18,12 @@ from gmps_robot.data.info import Mode as Mode
 from gmps_robot.data.info import Source as Source
 from gmps_robot.data.info import read_info, read_outcome
 from gmps_robot.data.steps import Message, Period, Track, periods, stamp_of, vector
-from gmps_robot.data.stream import Heard, read_all
+from gmps_robot.data.stream import Heard, Stream, first_stamp, read_whole
 from gmps_robot.errors import EpisodeError
 from gmps_robot.types import FloatArray, SceneState
 
-DECODED = (
-    names.IMAGE, names.VIEW, names.POSE, names.JOINTS, names.POLICY, names.TELEOP, names.APPLIED, names.GUARD,
-    names.SCENE,
-)  # fmt: skip
+PICTURES = (names.IMAGE, names.VIEW)
+DECODED = (names.POSE, names.JOINTS, names.POLICY, names.TELEOP, names.APPLIED, names.GUARD, names.SCENE)
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class RecordedEpisode:
     applied: FloatArray  # (T, 4) what the guard let through
     scene: SceneState | None  # seen with the observation, leading axis T; None on a rig without scene
     after: SceneState | None  # seen after the action; what rewards are judged on
-    jpegs: tuple[bytes, ...]  # what the policy saw; empty without a camera
+    jpegs: tuple[bytes, ...]  # what the policy saw; empty where there was no camera
     views: tuple[bytes, ...]  # the same for people, the goal drawn in; empty where nobody drew one
     guard: tuple[str, ...]  # its state
     reasons: tuple[tuple[str, ...], ...]  # which limits changed the request
@@ -51,16 +49,24 @@ class RecordedEpisode:
         return len(self.stamps_ns)
 
 
-def read_episode(path: Path) -> RecordedEpisode:
-    """Read a saved or recovered episode.
+def read_episode(path: Path, *, pictures: bool = True) -> RecordedEpisode:
+    """Read a saved, recovered or discarded episode.
+
+    Without `pictures`, `jpegs` and `views` are empty and a long episode takes little memory.
 
     Raises:
         EpisodeError: missing, damaged, not ended, no episode, or without what every episode has.
     """
-    stream, heard = read_all(path)
+    stream = Stream()
+    decoded: dict[str, list[Message]] = defaultdict(list)
+    taken: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
+    for heard in read_whole(path, stream):
+        if heard.topic in PICTURES:
+            taken[heard.topic].append(_picture(heard) if pictures else (first_stamp(heard.data), b""))
+        elif heard.topic in DECODED:
+            decoded[heard.topic].append(heard.decoded())
     info, outcome = read_info(stream.metadata, str(path)), read_outcome(stream.metadata, str(path))
-    decoded = _decode(heard)
-    images, views = (_track(decoded, topic, _jpeg) for topic in (names.IMAGE, names.VIEW))
+    images, views = Track(taken[names.IMAGE]), Track(taken[names.VIEW])
     rows, skipped = periods(info, decoded, images)
     poses = _track(decoded, names.POSE, lambda m: vector(m.pose.position))
     if rows and not len(poses):
@@ -77,26 +83,19 @@ def read_episode(path: Path) -> RecordedEpisode:
         _rows([row.commanded for row in rows], 4), _rows([row.applied for row in rows], 4),
         _stack([scenes.at(s) for s in stamps]) if len(scenes) else None,
         _stack([scenes.after(s + half) for s in stamps]) if len(scenes) else None,
-        tuple(images.at(s) for s in stamps) if len(images) else (),
-        tuple(views.at(s) for s in stamps) if len(views) else (),
+        tuple(images.at(s) for s in stamps) if pictures and len(images) else (),
+        tuple(views.at(s) for s in stamps) if pictures and len(views) else (),
         tuple(guard.at(s) if len(guard) else "" for s in stamps), _reasons(rows), skipped,
     )  # fmt: skip
-
-
-def _decode(heard: Sequence[Heard]) -> dict[str, list[Message]]:
-    decoded: dict[str, list[Message]] = defaultdict(list)
-    for message in heard:
-        if message.topic in DECODED:
-            decoded[message.topic].append(message.decoded())
-    return decoded
 
 
 def _track(decoded: dict[str, list[Message]], topic: str, value: Any) -> Track:
     return Track((stamp_of(message), value(message)) for message in decoded.get(topic, []))
 
 
-def _jpeg(message: Message) -> bytes:
-    return bytes(message.data)
+def _picture(heard: Heard) -> tuple[int, bytes]:
+    message: Message = heard.decoded()
+    return stamp_of(message), bytes(message.data)
 
 
 def _scene(message: Message) -> SceneState:

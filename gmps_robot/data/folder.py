@@ -15,6 +15,7 @@ from gmps_robot.errors import EpisodeError
 
 SUFFIX = ".mcap"
 PART = ".mcap.part"
+DISCARDED = "discarded"  # the folder
 
 
 def part_path(data: Path, family: str, episode: str) -> Path:
@@ -29,7 +30,7 @@ def saved_path(part: Path) -> Path:
 
 def discarded_path(data: Path, episode: str) -> Path:
     """Where a discarded episode lies."""
-    return data / "discarded" / f"{episode}{SUFFIX}"
+    return data / DISCARDED / f"{episode}{SUFFIX}"
 
 
 def saved(data: Path) -> Iterator[Path]:
@@ -44,7 +45,7 @@ def parts(data: Path) -> Iterator[Path]:
 
 def discarded(data: Path) -> Iterator[Path]:
     """Every discarded episode."""
-    return iter(sorted((data / "discarded").glob(f"*{SUFFIX}")))
+    return iter(sorted((data / DISCARDED).glob(f"*{SUFFIX}")))
 
 
 def find(data: Path, episode: str) -> Path:

@@ -67,13 +67,10 @@ def _replay(catalog: Catalog, found: Reindexed) -> None:
 def _take(catalog: Catalog, path: Path, row: Episode | None, found: Reindexed) -> None:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    put_aside = path.parent.name == "discarded"
+    put_aside = path.parent.name == folder.DISCARDED
     place = str(path.resolve().relative_to(catalog.data.resolve()))
     told = row is not None and (row.sha256, row.path) == (digest, place) and (row.status == "discarded") == put_aside
     if not told or (row is not None and row.status == "missing"):
-        kept = keep(catalog, path)
-        if put_aside:
-            reason = row.reason if row is not None else "put aside"
-            catalog.discard(kept.id, reason, "reindex", path)
+        keep(catalog, path)
         found.added += row is None
     found.episodes += 1

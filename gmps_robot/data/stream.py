@@ -103,18 +103,22 @@ class Stream:
             self.ended = True
 
 
-def read_all(path: Path) -> tuple[Stream, list[Heard]]:
-    """Read a whole file.
+def read_whole(path: Path, stream: Stream) -> Iterator[Heard]:
+    """Yield the messages of a whole file; what else is in it goes into `stream`.
 
     Raises:
         EpisodeError: it is missing, damaged or not ended; the message names it.
     """
-    stream = Stream()
     try:
         with path.open("rb") as file:
-            messages = list(stream.messages(file))
+            yield from stream.messages(file)
     except FileNotFoundError as error:
         raise EpisodeError(f"no such episode file: {path}") from error
     except EpisodeError as error:
-        raise EpisodeError(f"{path}: {error}; try `gmps data recover`") from error
-    return stream, messages
+        raise EpisodeError(f"{path}: {error}") from error
+
+
+def first_stamp(data: bytes) -> int:
+    """The stamp of a message that begins with a header, out of its CDR [ns]: nothing else of it is decoded."""
+    seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
+    return int(seconds) * 1_000_000_000 + int(nanoseconds)

@@ -152,6 +152,8 @@ def test_wrong_requests_are_answered_and_a_discarded_lesson_is_put_aside(teacher
     assert not list(folder.saved(data))
     (aside,) = folder.discarded(data)
     assert check(aside).info.episode == episode
+    with Catalog(data) as catalog:
+        assert (catalog.episode(episode).status, catalog.episode(episode).reason) == ("discarded", "the block fell")
     graph.until(lambda: teacher.status[-1].state == "idle")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from gmps_msgs.srv import RecorderDiscard, RecorderSave, RecorderStart
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
+from sqlalchemy.exc import SQLAlchemyError
 
 from gmps_robot import families
 from gmps_robot.checkpoint_files import checkpoint_id
@@ -19,11 +21,12 @@ from gmps_robot.config import content_id
 from gmps_robot.data import definitions as names
 from gmps_robot.data import folder
 from gmps_robot.data.catalog import Catalog
+from gmps_robot.data.check import Summary
 from gmps_robot.data.database import default_data
 from gmps_robot.data.keep import keep
 from gmps_robot.data.recorder import Message, Recorder, Rig, Take
 from gmps_robot.data.revision import revision
-from gmps_robot.errors import CatalogError, GmpsError
+from gmps_robot.errors import CatalogError, EpisodeError, GmpsError
 from gmps_robot.rig import load_rig
 from gmps_robot.tasks import Task
 from gmps_robot_nodes import conversions, parameters, qos, session_status, stack
@@ -31,6 +34,7 @@ from gmps_robot_nodes.recorder_topics import RecorderTopics
 from gmps_robot_nodes.session_follower import Act, Begin, Keep, SessionFollower
 from gmps_robot_nodes.spinning import Ending, main
 
+NICENESS = 5  # it can wait, the arm cannot
 POLL = 0.02  # how long a message may wait for us [s]
 STATUS_PERIOD = 0.5  # [s]
 MODES = {"twin": "twin", "sawyer": "robot", "emulator": "emulator"}
@@ -48,6 +52,7 @@ class RecorderNode(Node):
         self._record = parameters.declare(self, "record", False, "Record every episode of an adaptation by itself.")
         self._checkpoint = checkpoint_id(checkpoint)
         family = families.family(name)
+        names.typestore()  # takes half a second, which the first episode should not wait for
         self._data = default_data()
         mode = next(mode for mode in ("twin", "robot", "emulator") if mode == MODES[robot])
         self._recorder = Recorder(
@@ -73,6 +78,11 @@ class RecorderNode(Node):
         self.get_logger().info(f"recorder: episodes go to {self._data.resolve()}")
         if left:
             self.get_logger().warning(f"{left} episodes there were never ended: see `gmps data recover`")
+        try:
+            self._catalogue()
+        except (CatalogError, SQLAlchemyError, OSError) as error:
+            self.get_logger().error(f"no catalogue, episodes are recorded without: {error}")
+        os.nice(NICENESS)
         executor = SingleThreadedExecutor()
         executor.add_node(self)
         while not ending.requested:
@@ -117,9 +127,9 @@ class RecorderNode(Node):
             episode, self._episode = self._episode, ""
             if isinstance(act, Keep):
                 saved = self._recorder.save(episode, reward=act.reward, success=act.success)
-                self._note = self._register(saved.path)
+                self._note = self._register(saved.path, saved.summary)
             else:
-                self._recorder.discard(episode, act.reason)
+                self._note = self._register(self._recorder.discard(episode, act.reason))
 
     def _start(self, request: RecorderStart.Request, response: RecorderStart.Response) -> RecorderStart.Response:
         try:
@@ -139,29 +149,38 @@ class RecorderNode(Node):
         except GmpsError as error:
             response.message = str(error)
             return response
-        self._note = response.message = self._register(saved.path)
+        self._note = response.message = self._register(saved.path, saved.summary)
         response.success = True
         return response
 
     def _discard(self, request: RecorderDiscard.Request, response: RecorderDiscard.Response) -> Any:
         try:
-            response.message = f"put aside: {self._recorder.discard(request.episode, request.reason)}"
+            path = self._recorder.discard(request.episode, request.reason)
         except GmpsError as error:
             response.message = str(error)
             return response
+        self._note = response.message = self._register(path)
         response.success = True
         return response
 
-    def _register(self, path: Path) -> str:
-        """Give the saved episode its row; return what went wrong, which costs the row and not the episode."""
+    def _register(self, path: Path, summary: Summary | None = None) -> str:
+        """Give the ended episode its row; return what went wrong, which costs the row and not the episode."""
         try:
-            if self._catalog is None:
-                self._catalog = Catalog(self._data)
-            keep(self._catalog, path)
-        except (CatalogError, OSError) as error:
-            self.get_logger().error(f"{path} is saved but not in the catalogue: {error}")
-            return f"saved as {path}, but not in the catalogue ({error}); `gmps data reindex` adds it"
+            keep(self._catalogue(), path, summary)
+        except (CatalogError, EpisodeError, SQLAlchemyError, OSError) as error:
+            self.get_logger().error(f"{path} is on the disk but not in the catalogue: {error}")
+            return f"{path} is on the disk, but not in the catalogue ({error}); `gmps data reindex` adds it"
         return ""
+
+    def _catalogue(self) -> Catalog:
+        """The catalogue, opened when it can be reached.
+
+        Raises:
+            CatalogError: it cannot.
+        """
+        if self._catalog is None:
+            self._catalog = Catalog(self._data)
+        return self._catalog
 
     def _tell(self) -> None:
         """Publish where things stand, when they change and twice a second."""
