@@ -50,6 +50,8 @@ class Rig:
         self.domain = domain.first_free(random.sample(range(1, 102), 20), domain.is_free)
         os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(domain.PROFILE))
         self.environment = domain.environment({**os.environ, "ROS_DOMAIN_ID": str(self.domain)}, domain.is_free, 0)
+        self.data = Path(self._folder.name) / "data"
+        self.environment["GMPS_DATA"] = str(self.data)
         self._context = rclpy.Context()
         rclpy.init(context=self._context, domain_id=self.domain)
         self.node = Node("witness", context=self._context)
@@ -84,6 +86,11 @@ class Rig:
     def start_policy(self, name: str = "policy") -> None:
         """Start a policy process."""
         self._start(name, [str(POLICY), name], stdin=subprocess.PIPE)
+
+    def start_recorder(self) -> int:
+        """Start a recorder process; return its id."""
+        self._start("recorder", ["-m", "gmps_robot_nodes.recorder_node", "--ros-args", "-p", "robot:=emulator"])
+        return self.processes["recorder"].pid
 
     def tell(self, order: str, name: str = "policy") -> float:
         """Give the policy process an order; return when."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.faults import acts, losses, offline
+from benchmarks.faults import acts, losses, offline, recording
 from benchmarks.faults.rig import Rig
 from benchmarks.faults.stop import STOP, TOLD, Figures
 
@@ -83,5 +83,11 @@ ROWS: dict[str, Row] = {
                        {"past the margin": 1e-6}, None, offline=offline.joint_limit),
     "divergence": Row("rewards NaN or infinite, or a step far too long, in an adaptation",
                       "no update, the policy is as before", {"changed": 0.0}, None, offline=offline.divergence),
+    "disk-full": Row("the disk fills up while an episode is recorded", "motion goes on; the recording ends and is kept",
+                     {"stops": 0.0, "told": 1.2}, recording.disk_full, recording.recorder_ends),
+    "recorder-killed": Row("recorder process killed in an episode", "motion goes on; at most 0.5 s of it is lost",
+                           {"stops": 0.0, "lost": 0.5}, recording.recorder_killed),
+    "power-loss": Row("loss of power at any step of a save", "no half file has a whole one's name, what is saved stays",
+                      {"half files": 0.0, "saved and lost": 0.0}, None, offline=recording.power_loss),
     "overrun": Row("driver not run for 50 ms, five times in a second", "HOLD", {"rest": 0.1 + STOP}, acts.overrun),
 }  # fmt: skip

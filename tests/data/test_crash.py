@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.crash_test import BAR, EPISODE, kill_once
+from benchmarks.faults.recording import power_loss
 
 
 @pytest.mark.parametrize("after", [0.4, EPISODE - 0.02, EPISODE + 0.03, 1.9])
@@ -20,3 +21,7 @@ def test_a_killed_recorder_loses_no_saved_episode_and_half_a_second_of_the_open_
     if after in (0.4, 1.9):
         assert point.lost is not None  # an episode was open, and was recovered
         assert point.saved == (after > EPISODE)
+
+
+def test_whatever_the_disk_holds_after_a_loss_of_power_no_half_file_looks_whole() -> None:
+    assert power_loss(1) == {"half files": 0.0, "saved and lost": 0.0}
