@@ -48,7 +48,8 @@ class BoardSpec:
         room = len(_dictionary(self.dictionary).bytesList)
         if self.squares_x * self.squares_y // 2 > room:
             raise ConfigError(
-                f"board: {self.squares_x} x {self.squares_y} squares need more markers than the {room} of {self.dictionary}"
+                f"board: {self.squares_x} x {self.squares_y} squares need more than the {room} markers "
+                f"of {self.dictionary}"
             )
 
     @property
