@@ -75,6 +75,8 @@ def run(options: AdaptOptions) -> int:
     from gmps_robot.cli.adapt_twin import TwinSession
     from gmps_robot.control.report import write_result
     from gmps_robot.control.session import AdaptationSession
+    from gmps_robot.data.adaptations import keep_adaptation
+    from gmps_robot.data.catalog import Catalog
     from gmps_robot.families import family as family_by_name
 
     torch.set_num_threads(1)  # more threads only get in the way of a loop that handles one image at a time
@@ -96,6 +98,8 @@ def run(options: AdaptOptions) -> int:
     report = twin.report(str(in_force(session, source, out)))
     for path in filter(None, (out / "result.json", options.json)):
         write_result(report, path)
+    with Catalog() as catalog:
+        keep_adaptation(catalog, out, source, report.to_dict(), report.seconds, "twin")
     show(report, console)
     draw(report, twin, out, console)
     return code

@@ -15,6 +15,7 @@ LabelKind = Literal["accepted", "success", "reward", "stage", "flag"]
 LABEL_KINDS: tuple[str, ...] = get_args(LabelKind)
 EpisodeStatus = Literal["complete", "recovered", "discarded", "missing"]
 EPISODE_STATUSES: tuple[str, ...] = get_args(EpisodeStatus)
+Mode = Literal["twin", "robot", "emulator"]
 RunKind = Literal["expert", "meta", "adapt", "evaluate"]
 RunState = Literal["running", "done", "failed", "stopped"]
 
@@ -39,21 +40,6 @@ class Operator(Base):
 
     name: Mapped[str] = mapped_column(NAME, primary_key=True)
     first_seen_ns: Mapped[int]
-
-
-class Session(Base):
-    """One stay of an operator at a panel, from login to logout."""
-
-    __tablename__ = "session"
-
-    id: Mapped[str] = mapped_column(UUID, primary_key=True)
-    operator: Mapped[str] = mapped_column(NAME, ForeignKey("operator.name"))
-    role: Mapped[str] = mapped_column(String(20))
-    mode: Mapped[str] = mapped_column(String(20))
-    rig: Mapped[str] = mapped_column(String(64))
-    revision: Mapped[str] = mapped_column(String(64))
-    started_ns: Mapped[int]
-    ended_ns: Mapped[int | None] = mapped_column(default=None)
 
 
 class TaskRow(Base):
@@ -172,7 +158,6 @@ class AdaptationRun(Base):
     checkpoint: Mapped[str] = mapped_column(Text)
     task: Mapped[str] = mapped_column(NAME)
     mode: Mapped[str] = mapped_column(String(20))
-    operator: Mapped[str] = mapped_column(NAME)
     settings: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(16))
     started_ns: Mapped[int]
@@ -180,18 +165,17 @@ class AdaptationRun(Base):
 
 
 class AdaptationStep(Base):
-    """One update of an adaptation: what it saw, what it gained, who kept it."""
+    """What an adaptation came to with its updates: what it saw, what it gained, what was decided."""
 
     __tablename__ = "adaptation_step"
 
     run: Mapped[str] = mapped_column(UUID, ForeignKey("adaptation_run.id"), primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)  # of updates made
     episodes: Mapped[list[str]]
     before: Mapped[dict[str, Any]]  # evaluation: success, mean_return, episodes
     after: Mapped[dict[str, Any]]
-    verdict: Mapped[str] = mapped_column(String(16))  # pending, accepted, rolled_back
-    decided_by: Mapped[str] = mapped_column(NAME)
-    checkpoint: Mapped[str] = mapped_column(Text)  # of the adapted policy; "" when none was kept
+    verdict: Mapped[str] = mapped_column(String(16))  # none, accepted, rolled_back
+    checkpoint: Mapped[str] = mapped_column(Text)  # in force in the end
 
 
 class Dataset(Base):
@@ -223,7 +207,7 @@ class Event(Base):
 TABLES: dict[str, type[Base]] = {
     table.__tablename__: table
     for table in (
-        Operator, Session, TaskRow, Plan, Episode, Label, Dataset, Run, Checkpoint, AdaptationRun, AdaptationStep,
+        Operator, TaskRow, Plan, Episode, Label, Dataset, Run, Checkpoint, AdaptationRun, AdaptationStep,
         Event,
     )
 }  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session as Transaction
 
 from gmps_robot.data import journal
@@ -63,6 +63,10 @@ class Store:
         """Return the rows of `query`, detached."""
         with Transaction(self.engine, expire_on_commit=False) as t:
             return list(t.scalars(query))
+
+    def rows(self, table: type[Row]) -> list[Row]:
+        """Return all rows of one table, in the order of their keys."""
+        return self.read(select(table).order_by(*table.__table__.primary_key))
 
     def find(self, table: type[Row], key: Any) -> Row | None:
         """Return one row by its key."""

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sqlalchemy import select
 
 from gmps_robot import config
 from gmps_robot.checkpoint import load_checkpoint
@@ -80,7 +79,7 @@ def test_people_alone_teach_a_policy_that_adapts(
     with Catalog(data) as catalog:
         (run,) = catalog.runs("meta")
         assert (run.state, run.path, run.dataset) == ("done", str(out.resolve()), policy.meta["dataset"])
-        (checkpoint,) = catalog.read(select(Checkpoint))
+        (checkpoint,) = catalog.rows(Checkpoint)
         assert (checkpoint.run, checkpoint.path) == (run.id, run.path)
 
 

@@ -12,8 +12,10 @@ import torch
 
 from gmps_robot.checkpoint import load_checkpoint, save_checkpoint
 from gmps_robot.cli.adapt import AdaptOptions, find_task, run
+from gmps_robot.data.catalog import Catalog
 from gmps_robot.errors import CheckpointError, ConfigError, TaskError
 from gmps_robot.families.push import PushFamily
+from gmps_robot.tracking import read_metrics
 from tests.unit.session_world import make_policy
 
 FAMILY = PushFamily()
@@ -46,8 +48,12 @@ def test_a_whole_adaptation_leaves_numbers_picture_film_and_policy(
     for episode in told["episodes"]["adapt"]:
         assert episode["return"] == pytest.approx(-episode["distance_m"], abs=1e-5)
     assert {p.name for p in out.iterdir()} == {
-        "result.json", "summary.png", "film.mp4", "phi-1", "options.yaml", "session.yaml"
+        "result.json", "summary.png", "film.mp4", "phi-1", "options.yaml", "session.yaml", "metrics.jsonl"
     }  # fmt: skip
+    assert [line["return"] for line in read_metrics(out)] == [e["return"] for e in told["episodes"]["adapt"]]
+    with Catalog() as catalog:
+        (written,) = [row for row in catalog.runs("adapt") if row.path == str(out.resolve())]
+    assert written.state == "done"
     theta, phi = load_checkpoint(checkpoint), load_checkpoint(out / "phi-1")
     assert any(not torch.equal(theta.fast[name], phi.fast[name]) for name in theta.fast)
     assert phi.meta["parent"] == checkpoint

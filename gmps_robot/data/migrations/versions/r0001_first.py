@@ -1,4 +1,4 @@
-"""The first schema: episodes, labels, plans, runs, adaptations, sessions, audit."""
+"""The first schema: episodes, labels, plans, runs, adaptations, audit."""
 
 from __future__ import annotations
 
@@ -24,17 +24,6 @@ def _people() -> None:
         "operator",
         sa.Column("name", NAME, primary_key=True),
         sa.Column("first_seen_ns", sa.BigInteger, nullable=False),
-    )
-    op.create_table(
-        "session",
-        sa.Column("id", UUID, primary_key=True),
-        sa.Column("operator", NAME, sa.ForeignKey("operator.name"), nullable=False),
-        sa.Column("role", sa.String(20), nullable=False),
-        sa.Column("mode", sa.String(20), nullable=False),
-        sa.Column("rig", sa.String(64), nullable=False),
-        sa.Column("revision", sa.String(64), nullable=False),
-        sa.Column("started_ns", sa.BigInteger, nullable=False),
-        sa.Column("ended_ns", sa.BigInteger),
     )
     op.create_table(
         "event",
@@ -138,7 +127,6 @@ def _learning() -> None:
         sa.Column("checkpoint", sa.Text, nullable=False),
         sa.Column("task", NAME, nullable=False),
         sa.Column("mode", sa.String(20), nullable=False),
-        sa.Column("operator", NAME, nullable=False),
         sa.Column("settings", sa.JSON, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("started_ns", sa.BigInteger, nullable=False),
@@ -152,6 +140,5 @@ def _learning() -> None:
         sa.Column("before", sa.JSON, nullable=False),
         sa.Column("after", sa.JSON, nullable=False),
         sa.Column("verdict", sa.String(16), nullable=False),
-        sa.Column("decided_by", NAME, nullable=False),
         sa.Column("checkpoint", sa.Text, nullable=False),
     )

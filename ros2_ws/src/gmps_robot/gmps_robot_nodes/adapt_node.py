@@ -186,8 +186,8 @@ class AdaptNode(LifecycleNode):
         drawn = Future()
 
         def draw() -> None:
-            for problem in started.folder.write_pictures(started.run):
-                self.get_logger().error(f"no picture or film: {problem}")
+            for problem in started.folder.write_remains(started.run, self._options.robot):
+                self.get_logger().error(f"of this session there is no picture, film or row in the catalogue: {problem}")
             drawn.set_result(None)
 
         threading.Thread(target=draw, name="pictures", daemon=True).start()
@@ -225,6 +225,8 @@ class AdaptNode(LifecycleNode):
             started = self._started
             if news and started is not None:
                 self._write_numbers(started)
+                if self._goal is None and status.phase in ENDED:  # a person has decided otherwise
+                    self._write_pictures(started)
             context, reward = ((), "") if started is None else (started.run.task.context, started.run.reward)
             message = session_status.message(status, self.get_clock().now().nanoseconds, context, reward)
             self._status.publish(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,10 @@ from gmps_robot.control.film import side_by_side, write_film
 from gmps_robot.control.picture import draw_summary
 from gmps_robot.control.report import AdaptReport, write_result
 from gmps_robot.control.session import SessionConfig
-from gmps_robot.errors import ConfigError, SetupError
+from gmps_robot.data.adaptations import keep_adaptation
+from gmps_robot.data.catalog import Catalog
+from gmps_robot.data.models import Mode
+from gmps_robot.errors import CatalogError, ConfigError, SetupError
 from gmps_robot.families.family import Family
 from gmps_robot.learning.inner import AdaptSettings
 from gmps_robot.learning.recipe import Recipe
@@ -28,6 +31,7 @@ from gmps_robot_nodes.adapt_run import AdaptRun
 from gmps_robot_nodes.conversions import FILM_EVERY
 
 RECIPE = "recipe.yaml"
+MODES: Mapping[str, Mode] = {"twin": "twin", "emulator": "emulator", "sawyer": "robot"}
 
 
 class SessionFolder:
@@ -74,6 +78,19 @@ class SessionFolder:
         except (SetupError, ConfigError, OSError) as error:
             problems.append(str(error))
         return problems
+
+    def write_remains(self, run: AdaptRun, robot: str) -> list[str]:
+        """Write pictures and the session's rows of the catalogue; return what could not be made, and why."""
+        return [*self.write_pictures(run), *self._write_down(run, robot)]
+
+    def _write_down(self, run: AdaptRun, robot: str) -> list[str]:
+        report, mode = self._report(run), MODES[robot]
+        try:
+            with Catalog() as catalog:
+                keep_adaptation(catalog, self.path, self._source, report.to_dict(), report.seconds, mode)
+        except (CatalogError, OSError) as error:
+            return [str(error)]
+        return []
 
     def _report(self, run: AdaptRun) -> AdaptReport:
         status = run.session.status
