@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from gmps_robot.data.catalog import EpisodeFilter
-from gmps_robot.panel import checkpoints, schema
+from gmps_robot.panel import checkpoints, schema, schema_archive
 from gmps_robot.panel.context import Panel, person
 
 OPEN_LABEL = "pending"  # id of a label that the catalogue takes when the episode is saved
@@ -25,7 +25,7 @@ def router(panel: Panel) -> APIRouter:
         split: Word = None, accepted: bool | None = None,
         label: Annotated[Literal["success", "fail", "none"] | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50, offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
-    ) -> schema.EpisodesAnswer:
+    ) -> schema_archive.EpisodesAnswer:
         wanted = EpisodeFilter(
             task=task, source=source, operator=operator, status=status, flag=flag, split=split, accepted=accepted,
             success={"success": True, "fail": False}.get(label or ""), labelled=False if label == "none" else None,
@@ -33,7 +33,7 @@ def router(panel: Panel) -> APIRouter:
         return panel.archive.episodes(wanted, limit, offset)
 
     @routes.get("/api/episodes/{episode}")
-    def episode(episode: EpisodePath) -> schema.EpisodeAnswer:
+    def episode(episode: EpisodePath) -> schema_archive.EpisodeAnswer:
         return panel.archive.episode(episode)
 
     @routes.get(
@@ -46,7 +46,7 @@ def router(panel: Panel) -> APIRouter:
         return Response(panel.archive.frame(episode, frame), media_type="image/jpeg", headers=keep)
 
     @routes.get("/api/episodes/{episode}/signals")
-    def signals(episode: EpisodePath) -> schema.SignalsAnswer:
+    def signals(episode: EpisodePath) -> schema_archive.SignalsAnswer:
         return panel.archive.signals(episode)
 
     @routes.post("/api/episodes/{episode}/replay")
@@ -61,14 +61,14 @@ def router(panel: Panel) -> APIRouter:
 
 def _add_labels(routes: APIRouter, panel: Panel) -> None:
     @routes.get("/api/episodes/{episode}/labels")
-    def labels(episode: EpisodePath) -> schema.LabelsAnswer:
+    def labels(episode: EpisodePath) -> schema_archive.LabelsAnswer:
         return panel.archive.labels(episode)
 
     @routes.post("/api/episodes/{episode}/labels")
-    def label(episode: EpisodePath, body: schema.LabelBody, request: Request) -> schema.LabelRow:
+    def label(episode: EpisodePath, body: schema_archive.LabelBody, request: Request) -> schema_archive.LabelRow:
         who = person(request).name
         row = panel.teaching.label(episode, body, who)
-        return row or schema.LabelRow(
+        return row or schema_archive.LabelRow(
             id=OPEN_LABEL, kind=body.kind, value=body.value, text=body.text, author=who, created_at="",
             step_from=body.step_from, step_to=body.step_to, supersedes=body.supersedes,
         )
@@ -76,20 +76,20 @@ def _add_labels(routes: APIRouter, panel: Panel) -> None:
 
 def _add_policies(routes: APIRouter, panel: Panel) -> None:
     @routes.get("/api/checkpoints")
-    def known() -> schema.CheckpointsAnswer:
-        return schema.CheckpointsAnswer(
+    def known() -> schema_archive.CheckpointsAnswer:
+        return schema_archive.CheckpointsAnswer(
             checkpoints=list(checkpoints.known(panel.settings.runs).values()), current=panel.bridge.state().checkpoint
         )
 
     @routes.post("/api/checkpoint")
-    def choose(body: schema.CheckpointBody) -> schema.MessageAnswer:
+    def choose(body: schema_archive.CheckpointBody) -> schema.MessageAnswer:
         panel.bridge.choose_checkpoint(checkpoints.find(body.name, panel.settings.runs))
         return schema.MessageAnswer(message=f"the next session begins from {body.name}")
 
     @routes.get("/api/runs")
-    def runs() -> schema.RunsAnswer:
+    def runs() -> schema_archive.RunsAnswer:
         return panel.archive.runs()
 
     @routes.get("/api/runs/{run}")
-    def run(run: EpisodePath) -> schema.RunAnswer:
+    def run(run: EpisodePath) -> schema_archive.RunAnswer:
         return panel.archive.run(run)

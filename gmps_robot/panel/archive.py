@@ -16,7 +16,7 @@ from gmps_robot.data.episode import RecordedEpisode, read_episode
 from gmps_robot.data.models import Episode, Label
 from gmps_robot.data.plans import Quota
 from gmps_robot.errors import CatalogError
-from gmps_robot.panel import curves, schema
+from gmps_robot.panel import curves, schema, schema_archive
 from gmps_robot.panel.journal import Event
 
 OPEN_FILES = 4  # episodes kept decoded: a person looks at one at a time
@@ -30,21 +30,21 @@ class Archive:
         self._lock = threading.Lock()
         self._decoded: OrderedDict[str, RecordedEpisode] = OrderedDict()
 
-    def episodes(self, wanted: EpisodeFilter, limit: int, offset: int) -> schema.EpisodesAnswer:
+    def episodes(self, wanted: EpisodeFilter, limit: int, offset: int) -> schema_archive.EpisodesAnswer:
         """Return one page of the episodes that pass, newest first."""
         rows = self.catalog.episodes(wanted, limit, offset)
         said = self.catalog.standing([row.id for row in rows])
-        lines = [schema.EpisodeRow(**_row(row, said[row.id])) for row in rows]
-        return schema.EpisodesAnswer(total=self.catalog.count(wanted), episodes=lines)
+        lines = [schema_archive.EpisodeRow(**_row(row, said[row.id])) for row in rows]
+        return schema_archive.EpisodesAnswer(total=self.catalog.count(wanted), episodes=lines)
 
-    def episode(self, episode: str) -> schema.EpisodeAnswer:
+    def episode(self, episode: str) -> schema_archive.EpisodeAnswer:
         """Return all that is known of one episode.
 
         Raises:
             CatalogError: there is no such episode.
         """
         row = self.catalog.episode(episode)
-        return schema.EpisodeAnswer(
+        return schema_archive.EpisodeAnswer(
             **_row(row, self.catalog.standing([episode])[episode]),
             task=json.loads(self.catalog.task(row.task).to_json()), rig=row.rig, envelope=row.envelope,
             revision=row.revision, sha256=row.sha256, reason=row.reason, quality=row.quality,
@@ -62,7 +62,7 @@ class Archive:
             raise CatalogError(f"episode {episode} has no picture {number}; valid: 0 to {len(pictures) - 1}")
         return bytes(pictures[number])
 
-    def signals(self, episode: str) -> schema.SignalsAnswer:
+    def signals(self, episode: str) -> schema_archive.SignalsAnswer:
         """Return what was recorded beside the pictures.
 
         Raises:
@@ -76,16 +76,16 @@ class Archive:
                 rewards[label.step_from : label.step_to] = [label.value] * (label.step_to - label.step_from)
         return self._signals(row, rewards)
 
-    def labels(self, episode: str) -> schema.LabelsAnswer:
+    def labels(self, episode: str) -> schema_archive.LabelsAnswer:
         """Return every label of an episode, oldest first.
 
         Raises:
             CatalogError: there is no such episode.
         """
         self.catalog.episode(episode)
-        return schema.LabelsAnswer(labels=[label_row(label) for label in self.catalog.labels(episode)])
+        return schema_archive.LabelsAnswer(labels=[label_row(label) for label in self.catalog.labels(episode)])
 
-    def label(self, episode: str, body: schema.LabelBody, author: str) -> schema.LabelRow:
+    def label(self, episode: str, body: schema_archive.LabelBody, author: str) -> schema_archive.LabelRow:
         """Add a label.
 
         Raises:
@@ -101,11 +101,11 @@ class Archive:
         """Return how far the plan is."""
         return self.catalog.quota(family, split)
 
-    def runs(self) -> schema.RunsAnswer:
+    def runs(self) -> schema_archive.RunsAnswer:
         """Return every run, newest first."""
-        return schema.RunsAnswer(runs=[schema.RunRow(**_run(run)) for run in self.catalog.runs()])
+        return schema_archive.RunsAnswer(runs=[schema_archive.RunRow(**_run(run)) for run in self.catalog.runs()])
 
-    def run(self, run: str) -> schema.RunAnswer:
+    def run(self, run: str) -> schema_archive.RunAnswer:
         """Return one run with its curves.
 
         Raises:
@@ -114,7 +114,7 @@ class Archive:
         found = next((one for one in self.catalog.runs() if one.id == run), None)
         if found is None:
             raise CatalogError(f"no run {run!r} in the catalogue")
-        return schema.RunAnswer(**_run(found), curves=curves.read(Path(found.path) / curves.FILE))
+        return schema_archive.RunAnswer(**_run(found), curves=curves.read(Path(found.path) / curves.FILE))
 
     def write(self, event: Event) -> None:
         """Store one act in the audit log."""
@@ -135,10 +135,10 @@ class Archive:
         read = self._read(row)
         return read.views if any(read.views) else read.jpegs
 
-    def _signals(self, row: Episode, rewards: list[float | None]) -> schema.SignalsAnswer:
+    def _signals(self, row: Episode, rewards: list[float | None]) -> schema_archive.SignalsAnswer:
         read = self._read(row)
         start = read.stamps_ns[0] if len(read) else 0
-        return schema.SignalsAnswer(
+        return schema_archive.SignalsAnswer(
             t=((read.stamps_ns - start) * 1e-9).tolist(), tip=read.tips.tolist(), commanded=read.commanded.tolist(),
             applied=read.applied.tolist(), reward=rewards,
             object=None if read.scene is None else read.scene.object_pose[:, :3].tolist(), guard=list(read.guard),
@@ -156,9 +156,9 @@ class Archive:
             return read
 
 
-def label_row(label: Label) -> schema.LabelRow:
+def label_row(label: Label) -> schema_archive.LabelRow:
     """Return a label as the API shows it."""
-    return schema.LabelRow(
+    return schema_archive.LabelRow(
         id=label.id, kind=label.kind, value=label.value, text=label.text, author=label.author,
         created_at=_when(label.created_ns), step_from=label.step_from, step_to=label.step_to,
         supersedes=label.supersedes,

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from gmps_robot.errors import CheckpointError, nearest
-from gmps_robot.panel.schema import CheckpointRow
+from gmps_robot.panel.schema_archive import CheckpointRow
 
 DEPTH = 4  # folders below the runs that may hold a checkpoint
 CONFIG, WEIGHTS = "config.yaml", "weights.safetensors"

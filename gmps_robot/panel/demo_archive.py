@@ -9,7 +9,7 @@ from gmps_robot.data.catalog import Catalog
 from gmps_robot.data.episode import EpisodeInfo
 from gmps_robot.data.models import Episode
 from gmps_robot.errors import CatalogError
-from gmps_robot.panel import schema
+from gmps_robot.panel import schema_archive
 from gmps_robot.panel.archive import Archive
 from gmps_robot.panel.demo import FakeBridge
 from gmps_robot.panel.demo_teach import PERIOD, Take
@@ -48,9 +48,9 @@ class DemoArchive(Archive):
     def _pictures(self, row: Episode) -> tuple[bytes, ...]:
         return tuple(self._take(row).jpegs)
 
-    def _signals(self, row: Episode, rewards: list[float | None]) -> schema.SignalsAnswer:
+    def _signals(self, row: Episode, rewards: list[float | None]) -> schema_archive.SignalsAnswer:
         take = self._take(row)
-        return schema.SignalsAnswer(
+        return schema_archive.SignalsAnswer(
             t=take.times, tip=[tip.tolist() for tip in take.tips], commanded=[c.tolist() for c in take.commanded],
             applied=[a.tolist() for a in take.applied], reward=rewards,
             object=[block.tolist() for block in take.blocks], guard=["MOVING"] * len(take.times),

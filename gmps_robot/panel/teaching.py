@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gmps_robot.data.models import Episode
 from gmps_robot.errors import SessionError, TaskError
-from gmps_robot.panel import schema
+from gmps_robot.panel import schema_archive
 from gmps_robot.panel.archive import Archive
 from gmps_robot.panel.bridge import PanelBridge
 from gmps_robot.tasks import Split, Task
@@ -19,7 +19,7 @@ NO_TASK = "choose a task to teach first"
 class Said:
     """A label of the open episode; the catalogue takes it when the episode is saved."""
 
-    body: schema.LabelBody
+    body: schema_archive.LabelBody
     author: str
 
 
@@ -108,7 +108,7 @@ class Teaching:
         said = self.choose(task.split, task.index)
         return self.start(task.split, None, operator), said
 
-    def label(self, episode: str, body: schema.LabelBody, author: str) -> schema.LabelRow | None:
+    def label(self, episode: str, body: schema_archive.LabelBody, author: str) -> schema_archive.LabelRow | None:
         """Label an episode; None: it is open, and the label is kept until it is saved.
 
         Raises:
@@ -128,7 +128,7 @@ class Teaching:
         return found
 
 
-def _placed(body: schema.LabelBody, row: Episode) -> schema.LabelBody:
+def _placed(body: schema_archive.LabelBody, row: Episode) -> schema_archive.LabelBody:
     """The label on the steps that were kept: the recorder counts from its start, an episode from its first motion."""
     if body.step_from is None or body.step_to is None:
         return body
