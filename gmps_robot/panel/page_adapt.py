@@ -50,6 +50,7 @@ def _now() -> None:
             button("label", "Fail", "F", "bad", "0")
         with box("div", "progress-row"):
             text("span", "progress-text", "")
+            text("span", "task", "", 'title="Name of the task"')
             text("ol", "dots", "", 'aria-label="Episodes of this stage"')
         text("div", "progress", "<div></div>",
              'role="progressbar" aria-label="Session" aria-valuemin="0" aria-valuemax="100"')

@@ -68,11 +68,11 @@ def _controls() -> None:
             text("label", "speed-label", (
                 'Speed <output id="speed-words"></output>'
                 '<input id="speed" type="range" min="5" max="100" step="5" value="60">'
-            ))
+            ), 'for="speed"')
             text("label", "gripper-label", (
                 'Gripper <output id="gripper-words"></output>'
                 '<input id="gripper" type="range" min="-100" max="100" step="10" value="-50">'
-            ))
+            ), 'for="gripper"')
             hints = "".join(f"<li><kbd>{keys}</kbd> {words}</li>" for keys, words in KEYS)
             text("ul", "key-hints", hints + '<li id="pad-words">No gamepad seen</li>')
 

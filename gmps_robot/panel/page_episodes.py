@@ -52,22 +52,23 @@ def _replay() -> None:
     with ui.element("div").classes("replay-head").props('aria-live="polite"'):
         text("h2", "replay-title", "Choose an episode")
         text("p", "replay-facts", "")
-    with box("div", "film"):
-        text("canvas", "film-picture", "", 'width="640" height="480" role="img" aria-label="Picture of the episode"')
-        text("div", "film-words", "")
+    with box("div", "film-row"):
+        with box("div", "film"):
+            text("canvas", "film-picture", "", 'width="640" height="480" role="img" aria-label="Recorded picture"')
+            text("div", "film-words", "")
+        with box("div", "label-box"):
+            text("h3", "labels-title", "Labels")
+            text("ol", "labels", "", 'aria-label="Labels, newest first"')
     with box("div", "film-acts"):
         act("play", "Play", "V", "small")
         text("label", "film-label", 'Step <input id="film-step" type="range" min="0" max="0" value="0" disabled>')
         text("output", "film-at", "")
-        act("on-twin", "Play on the twin", look="small")
     chart("signal-chart")
     text("p", "signal-words", "", classes="unseen")
-    with ui.element("div").classes("judging"):
-        text("h3", "judging-title", "Judge again")
-        with box("div", "judge-acts"):
-            act("label-success", "Success", look="good small")
-            act("label-fail", "Fail", look="bad small")
-            act("label-accept", "Use for training", look="small")
-            act("label-step", "Reward +1 at this step", look="small")
-            act("label-stage", "Stage at this step", look="small")
-        text("ol", "labels", "", 'aria-label="Labels, newest first"')
+    with box("div", "judge-acts", 'role="group" aria-label="Judge again"'):
+        act("label-success", "Success", look="good small")
+        act("label-fail", "Fail", look="bad small")
+        act("label-step", "+1 at this step", look="small")
+        act("label-stage", "Stage here", look="small")
+        act("label-accept", "Use for training", look="small")
+        act("on-twin", "Play on the twin", look="small")

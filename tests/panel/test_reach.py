@@ -19,7 +19,7 @@ FOCUS = """
 """
 UNNAMED = """
 [...document.querySelectorAll('button, input, select, canvas, [role=application], [role=listbox], [role=progressbar]')]
-  .filter(e => e.ariaHidden !== 'true' && !(e.textContent.trim() || e.ariaLabel || e.labels?.length))
+  .filter(e => !e.closest('[aria-hidden=true]') && !(e.textContent.trim() || e.ariaLabel || e.labels?.length))
   .map(e => e.outerHTML)
 """
 WANTED = {

@@ -28,7 +28,10 @@ def reviewer(open_tab: OpenTab, stage: Stage) -> Any:
         tab.page.wait_for_timeout(1000 * steps)
         tab.bridge.record_save(episode, accepted)
     tab.page.fill('[data-filter="task"]', task.task_id)
-    expect(tab.page.locator("#episode-count")).to_contain_text("1 to ")
+    tab.page.wait_for_function(
+        "id => { const rows = [...document.querySelectorAll('#episode-rows tr')];"
+        " return rows.length > 1 && rows.every(row => row.textContent.includes(id)); }", arg=task.task_id,
+    )
     return tab
 
 

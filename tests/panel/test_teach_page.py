@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,13 @@ from benchmarks.browser import take_the_arm
 from benchmarks.operator import Operator
 
 OpenTab = Callable[..., Any]
+
+
+def until(ready: Callable[[], bool], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def quota(page: Any) -> str:
@@ -73,10 +82,12 @@ def test_a_take_is_put_aside_taken_again_or_kept_as_a_failure(teacher: Any) -> N
     page.click("#record:enabled")
     page.wait_for_timeout(400)
     page.click("#again:enabled")
-    expect(page.locator("#teach-headline")).to_have_text("Recording")
+    until(lambda: len(teacher.calls("record_start")) == 2)
+    page.wait_for_selector("#discard:enabled")
     page.keyboard.press("x")
     expect(page.locator("#teach-headline")).to_have_text("Ready to record")
     assert len(teacher.calls("record_discard")) == 2
+    page.wait_for_selector("#record:enabled")
     page.keyboard.press("n")
     expect(page.locator("#teach-headline")).to_have_text("Recording")
     page.click("#keep-fail:enabled")
@@ -105,8 +116,6 @@ def test_the_goal_is_drawn_for_the_operator_and_is_not_in_the_recorded_picture(t
 
 
 def test_a_refusing_recorder_says_why_and_offers_nothing(teacher: Any) -> None:
-    from dataclasses import replace
-
     page = teacher.page
     page.click("#teach-next:enabled")
     teacher.bridge._recorder = replace(teacher.bridge._recorder, state="refusing", message="1.2 GiB free, 2 are needed")

@@ -33,8 +33,7 @@ class Drive:
 
     def page(self, relayed: bool = False) -> Page:
         """Log in by the newest link of the panel's log and take the arm."""
-        link = self.graph.until(lambda: re.findall(r"(http://\S+)/login#(\S+)", self.graph.log("panel")))[-1]
-        url, secret = link
+        url, secret = self.graph.until(lambda: re.findall(r"(http://\S+)/login#(\S+)", self.graph.log("panel")))[-1]
         if relayed:
             self._relay = Relay(urlsplit(url).port or 0)
             url = f"http://127.0.0.1:{self._relay.port}"
@@ -69,6 +68,7 @@ class Drive:
 
 @pytest.fixture
 def drive(graph: Graph) -> Iterator[Drive]:
+    graph.environment["GMPS_DATA"] = str(graph.folder / "data")
     graph.start("twin")
     graph.start("panel", panel_port=0)
     with browser() as chromium:

@@ -52,7 +52,8 @@ function render(s) {
   setText("headline", live.lostSince ? "Panel server is silent" : s.headline);
   setText("instruction", live.lostSince ? "What the page shows is old." : `${s.instruction} ${lastHeard(s.lost_link)}`.trim());
   setText("judge", s.task_text);
-  setText("progress-text", s.task ? `${s.progress_text} · ${s.task}` : s.progress_text);
+  setText("progress-text", s.progress_text);
+  setText("task", s.task);
   const share = Math.round(100 * s.progress);
   $("progress").setAttribute("aria-valuenow", share);
   $("progress").firstElementChild.style.width = `${share}%`;

@@ -77,11 +77,13 @@ function stageSeries(done, word, colour, start, count, stage) {
   };
 }
 
-/** Lines over one x axis; `lines` is [[name, [[x, y], ...]], ...], `at` a vertical mark. */
+/** Lines over one x axis; `lines` is [[name, [[x, y], ...], style], ...], `at` a vertical mark. */
 export function lineChart(lines, { x = "", at = null, legend = true } = {}) {
-  const series = lines.map(([name, data], i) => ({
-    type: "line", name, data, showSymbol: data.length < 2, lineStyle: { width: 1.8 }, itemStyle: { color: COLOURS[i % COLOURS.length] },
+  const series = lines.map(([name, data, style = {}], i) => ({
+    type: "line", name, data, lineStyle: { width: 1.8, type: style.dashed ? "dashed" : "solid" },
+    itemStyle: { color: style.colour ?? COLOURS[i % COLOURS.length] }, symbol: data.length < 2 ? "circle" : "none",
   }));
+  const shares = lines.every(([, data]) => data.every(([, value]) => value >= 0 && value <= 1));
   if (at !== null && series.length) series[0].markLine = {
     silent: true, symbol: "none", data: [{ xAxis: at }], lineStyle: { color: "#fff" }, label: { show: false },
   };
@@ -91,7 +93,7 @@ export function lineChart(lines, { x = "", at = null, legend = true } = {}) {
     tooltip: { trigger: "axis", valueFormatter: (value) => Number(value).toPrecision(3) },
     xAxis: { type: "value", name: x, nameLocation: "middle", nameGap: 22, nameTextStyle: LABEL, axisLabel: LABEL,
              min: "dataMin", max: "dataMax", splitLine: { show: false }, axisLine: { onZero: false, lineStyle: { color: GRID } } },
-    yAxis: { type: "value", scale: true, axisLabel: LABEL, splitNumber: 3, splitLine: { lineStyle: { color: GRID } } },
+    yAxis: { type: "value", ...(shares ? { min: 0, max: 1 } : { scale: true }), axisLabel: LABEL, splitNumber: 3, splitLine: { lineStyle: { color: GRID } } },
     series,
   };
 }

@@ -63,7 +63,7 @@ function flagCell(flags, status, accepted) {
   return cell;
 }
 
-const day = (iso) => new Date(iso).toLocaleString([], { month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const day = (iso) => new Date(iso).toLocaleString([], { month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false });
 
 function choose(line) {
   for (const other of $("episode-rows").children) other.setAttribute("aria-selected", String(other === line));

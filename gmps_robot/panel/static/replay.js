@@ -1,7 +1,7 @@
 // One recorded episode: its pictures with its signals, its labels, its playing back on the twin.
 
 import { $, clock, get, make, post, setText } from "./api.js";
-import { draw, lineChart } from "./charts.js";
+import { COLOURS, draw, lineChart } from "./charts.js";
 import { attempt, isOperator, live, onStatus } from "./live.js";
 
 let episode = null; // the row of /api/episodes/{id}
@@ -127,8 +127,11 @@ function pause() {
 function drawSignals() {
   const { t, tip, commanded, applied, reward, object } = signals;
   const column = (rows, i) => t.map((at, k) => [at, rows[k]?.[i] ?? null]);
-  const lines = [["applied x", column(applied, 0)], ["applied y", column(applied, 1)], ["asked x", column(commanded, 0)],
-                 ["asked y", column(commanded, 1)], ["reward", t.map((at, k) => [at, reward[k] ?? 0])]];
+  const [x, y] = COLOURS;
+  const lines = [["x", column(applied, 0), { colour: x }], ["y", column(applied, 1), { colour: y }],
+                 ["x asked", column(commanded, 0), { colour: x, dashed: true }],
+                 ["y asked", column(commanded, 1), { colour: y, dashed: true }],
+                 ["reward", t.map((at, k) => [at, reward[k] ?? 0]), { colour: COLOURS[2] }]];
   if (!draw("signal-chart", lineChart(lines, { x: "s", at: t[step] ?? 0 }))) { setTimeout(drawSignals, 100); return; }
   const path = tip.slice(1).reduce((sum, at, k) => sum + Math.hypot(...at.map((value, i) => value - tip[k][i])), 0);
   const moved = object?.length ? Math.hypot(object.at(-1)[0] - object[0][0], object.at(-1)[1] - object[0][1]) : null;

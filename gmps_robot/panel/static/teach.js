@@ -109,6 +109,9 @@ function drawGoal() {
 
 const recorder = () => live.status.recorder;
 
+/** A sentence of the recorder for a line of the page: ids short, a capital first. */
+const sentence = (text) => text.replace(/\b[0-9a-f]{32}\b/g, (id) => id.slice(0, 8)).replace(/^./, (first) => first.toUpperCase());
+
 async function run(work) {
   if (busy) return;
   busy = true;
@@ -129,7 +132,7 @@ async function save(accepted) {
   const { message } = await post("recorder/save", { episode, accepted });
   await listTasks();
   if (tasks.next !== null) await choose(tasks.next);
-  kept = `${message || (accepted ? "Kept as a demonstration." : "Kept, marked as failed.")} ${kept}`.trim();
+  kept = `${sentence(message || (accepted ? "kept as a demonstration" : "kept, marked as failed"))}. ${kept}`.trim();
 }
 
 async function again() {
@@ -139,9 +142,10 @@ async function again() {
 
 async function discard() {
   const { message } = await post("recorder/discard", { episode: recorder().episode, reason: "discarded in the panel" });
-  kept = message || "Put aside.";
+  const said = `${sentence(message || "put aside")}.`;
   const task = chosen();
   if (task) await choose(task.index);
+  kept = `${said} ${kept}`.trim();
 }
 
 async function mark(kind, value) {
@@ -170,7 +174,7 @@ function renderTeach(status) {
   setText("teach-headline", { recording: "Recording", refusing: "Cannot record", failed: "Recording failed" }[state]
     ?? (task ? "Ready to record" : "Choose a task"));
   const goal = task ? `Task ${task.index}: block into the green ring, x ${task.context[0].toFixed(2)} m, y ${task.context[1].toFixed(2)} m.` : "";
-  const said = state === "recording" ? "" : message || kept;
+  const said = { recording: "", refusing: message, failed: message }[state] ?? kept;
   setText("teach-line", `${goal} ${said}`.trim() || "Press Next task, or choose one below.");
   setText("record-seconds", state === "recording" ? `${seconds.toFixed(1)} s` : "");
   setText("record-steps", state === "recording" ? `${steps} steps${dropped ? `, ${dropped} dropped` : ""}` : "");
