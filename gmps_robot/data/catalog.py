@@ -23,7 +23,6 @@ from gmps_robot.data.models import (
     EpisodeStatus,
     Event,
     Label,
-    Operator,
     Plan,
     Run,
     TaskRow,
@@ -77,13 +76,13 @@ class Catalog(Store):
             revision=info.revision, control_hz=info.control_hz, started_ns=info.started_ns, steps=steps,
             bytes=path.stat().st_size, path=place, sha256=sha256, status=status, quality=dict(quality or {}),
         )  # fmt: skip
-        self.put(*self._known(info.operator), named, row)
+        self.put(named, row)
         for flag in row.quality.get("flags", ()):
             self.label(info.episode, "flag", 1.0, "recorder", text=str(flag), key=f"recorder:{flag}")
         return row
 
     def discard(self, episode: str, reason: str, author: str, path: Path | None = None) -> Episode:
-        """Mark an episode as discarded; `path` is where its file lies now.
+        """Mark an episode as discarded, by whom goes into the audit log; `path` is where its file lies now.
 
         Raises:
             CatalogError: there is no such episode.
@@ -92,7 +91,7 @@ class Catalog(Store):
         row.status, row.reason = "discarded", reason
         if path is not None:
             row.path = str(path.resolve().relative_to(self.data.resolve()))
-        self.put(*self._known(author), row)
+        self.put(row, self._event("episode/discard", author, "", f"{episode}: {reason}", "ok"))
         return row
 
     def episode(self, episode: str) -> Episode:
@@ -176,7 +175,7 @@ class Catalog(Store):
             id=identity, episode=episode, kind=kind, value=float(value), text=text, author=author,
             created_ns=self.now_ns(), step_from=step_from, step_to=step_to, supersedes=supersedes,
         )  # fmt: skip
-        self.put(*self._known(author), label)
+        self.put(label)
         return label
 
     def labels(self, episode: str) -> list[Label]:
@@ -205,7 +204,7 @@ class Catalog(Store):
             family=family_by_name(family).name, split=task_split(split), seed=seed, tasks=tasks, per_task=per_task,
             author=author, created_ns=self.now_ns(),
         )  # fmt: skip
-        self.put(*self._known(author), row)
+        self.put(row)
         return row
 
     def quota(self, family: str, split: str = "train") -> plans.Quota:
@@ -228,10 +227,7 @@ class Catalog(Store):
 
     def audit(self, what: str, who: str, role: str = "", detail: str = "", outcome: str = "ok") -> Event:
         """Write down that `who` did `what`, and how it ended."""
-        event = Event(
-            id=uuid.uuid4().hex, at_ns=self.now_ns(), who=who, role=role, what=what,
-            detail=detail[: labels.LONGEST_TEXT], outcome=outcome[:200],
-        )  # fmt: skip
+        event = self._event(what, who, role, detail, outcome)
         self.put(event)
         return event
 
@@ -244,6 +240,12 @@ class Catalog(Store):
         """Return trainings, adaptations and evaluations, newest first."""
         query = select(Run).order_by(Run.started_ns.desc(), Run.id)
         return self.read(query if kind is None else query.where(Run.kind == kind))
+
+    def _event(self, what: str, who: str, role: str, detail: str, outcome: str) -> Event:
+        return Event(
+            id=uuid.uuid4().hex, at_ns=self.now_ns(), who=who, role=role, what=what,
+            detail=detail[: labels.LONGEST_TEXT], outcome=outcome[:200],
+        )  # fmt: skip
 
     def _tally(self, wanted: EpisodeFilter) -> dict[str, int]:
         """How many episodes of each task pass, discarded and missing ones left out."""
@@ -258,8 +260,3 @@ class Catalog(Store):
         if taken is not None and taken.json != row.json:
             row.id += "-" + hashlib.sha256(row.json.encode()).hexdigest()[:6]
         return row
-
-    def _known(self, operator: str) -> tuple[Operator, ...]:
-        if not operator or self.find(Operator, operator) is not None:
-            return ()
-        return (Operator(name=operator, first_seen_ns=self.now_ns()),)

@@ -33,15 +33,6 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
     }
 
 
-class Operator(Base):
-    """A person, or a program that acts for one, under the name it logs in with."""
-
-    __tablename__ = "operator"
-
-    name: Mapped[str] = mapped_column(NAME, primary_key=True)
-    first_seen_ns: Mapped[int]
-
-
 class TaskRow(Base):
     """One task that something was recorded for."""
 
@@ -207,7 +198,6 @@ class Event(Base):
 TABLES: dict[str, type[Base]] = {
     table.__tablename__: table
     for table in (
-        Operator, TaskRow, Plan, Episode, Label, Dataset, Run, Checkpoint, AdaptationRun, AdaptationStep,
-        Event,
+        TaskRow, Plan, Episode, Label, Dataset, Run, Checkpoint, AdaptationRun, AdaptationStep, Event,
     )
 }  # fmt: skip

@@ -166,13 +166,17 @@ def test_a_plan_that_cannot_be_is_refused(catalog: Catalog) -> None:
         catalog.plan("psuh", "train", 5, 1, 0, "ada")
 
 
-def test_the_audit_log_tells_who_did_what(catalog: Catalog) -> None:
+def test_the_audit_log_tells_who_did_what(catalog: Catalog, add: Callable[..., str]) -> None:
     catalog.audit("login", "ada", "operator")
     catalog.audit("arm/stop", "bob", "viewer", outcome="ok")
     assert [(e.what, e.who, e.role) for e in catalog.events()] == [
         ("arm/stop", "bob", "viewer"), ("login", "ada", "operator")
     ]  # fmt: skip
     assert [e.who for e in catalog.events(what="login")] == ["ada"]
+    key = add()
+    catalog.discard(key, "the lamp fell over", "eve")
+    assert [(e.who, e.detail) for e in catalog.events(what="episode/discard")] == [("eve", f"{key}: the lamp fell over")]
+    assert catalog.episode(key).reason == "the lamp fell over"
 
 
 def _label_many(data: Path, url: str, key: str, author: str) -> None:

@@ -14,17 +14,12 @@ NAME = sa.String(200)
 
 def upgrade() -> None:
     """Create the tables."""
-    _people()
+    _acts()
     _episodes()
     _learning()
 
 
-def _people() -> None:
-    op.create_table(
-        "operator",
-        sa.Column("name", NAME, primary_key=True),
-        sa.Column("first_seen_ns", sa.BigInteger, nullable=False),
-    )
+def _acts() -> None:
     op.create_table(
         "event",
         sa.Column("id", UUID, primary_key=True),
