@@ -91,7 +91,7 @@ def hint(state: Coverage) -> str:
             return f"tilt the board by 30 degrees, {name}"
     near, far = state.distances
     if far < FAR_TO_NEAR * near:
-        return f"change the distance: all views are {near:.2f} to {far:.2f} m away, {FAR_TO_NEAR:g} times as far is wanted"
+        return f"change the distance: so far {near:.2f} to {far:.2f} m, wanted is {FAR_TO_NEAR:g} times as far as near"
     if state.spread[1] < 2.0 * SPREAD:
         return "turn the hand about another axis: so far it turns about one only"
     if state.views < ENOUGH_VIEWS:

@@ -1,4 +1,4 @@
-"""Driving any arm through a list of poses, every step through its guard: where a board shows what a calibration needs."""
+"""Driving any arm through a list of poses, every step through its guard, to where a board shows what is needed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ ARRIVED, FACING = 2e-3, np.deg2rad(0.5)  # [m], [rad]
 LONGEST = 20.0  # to the next stop [s]
 SETTLING = 0.6  # at rest before an image counts [s]
 SLOWING = 1.5  # approach speed per distance [1/s]
+MOVABLE = ("ARMED", "MOVING", "HOLD")  # modes of the guard
 GOLDEN = np.pi * (3.0 - np.sqrt(5.0))
 
 
@@ -80,6 +81,11 @@ class Driver:
         self._arm, self._clock, self._sleep = arm, clock, sleep
         self._seq = 0
 
+    @property
+    def latched(self) -> bool:
+        """Whether the guard lets nothing move any more."""
+        return self._arm.guard_state.mode not in MOVABLE
+
     def go(self, stop: Stop) -> Iterator[None]:
         """Move to `stop` and settle there; yields once per control period.
 
@@ -91,7 +97,7 @@ class Driver:
         still = 0.0
         for _ in range(round(LONGEST / period)):
             state = self._arm.guard_state
-            if state.mode in ("FAULT", "ESTOP", "DISABLED", "DISCONNECTED", "IDLE"):
+            if self.latched:
                 raise ArmError(f"the arm does not move: {state.mode} {state.fault_reason}")
             offset = np.array(stop.tip) - state.tip_target
             there = forward(state.joints[None]).rotation[0]
@@ -102,8 +108,8 @@ class Driver:
             self._send(np.zeros(3) if arrived else self._speed(offset), wanted)
             yield
         raise ArmError(
-            f"the arm did not reach tip {stop.tip} m with attitude {stop.attitude} within {LONGEST:.0f} s: "
-            f"{np.linalg.norm(offset) * 1e3:.0f} mm and {np.rad2deg(float(angle_between(there, turn))):.0f} deg are left"
+            f"the arm did not reach tip {tuple(round(v, 3) for v in stop.tip)} m within {LONGEST:.0f} s: "
+            f"{np.linalg.norm(offset) * 1e3:.0f} mm, {np.rad2deg(float(angle_between(there, turn))):.0f} deg are left"
         )
 
     def straighten(self) -> Iterator[None]:

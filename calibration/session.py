@@ -11,7 +11,7 @@ from calibration.coverage import Coverage, coverage, hint
 from calibration.detect import Corners, board_pose, detect, sharpness, why_not
 from calibration.lens import sensor
 from calibration.poses import Pose, pose
-from gmps_robot.control.kinematics import rotation_from_quaternion
+from gmps_robot.control.kinematics import forward, rotation_from_quaternion
 from gmps_robot.types import ArmState, FloatArray, ImageArray
 
 STILL_PIXELS = 0.2  # corners move less than this between two frames [pixel]
@@ -103,6 +103,12 @@ def hand_pose(arm: ArmState) -> Pose:
     """Return the hand's pose (4, 4) in `base`."""
     x, y, z, w = arm.tip_quaternion
     return pose(rotation_from_quaternion((w, x, y, z)), arm.tip_position)
+
+
+def hand_frame(joints: FloatArray) -> Pose:
+    """Return the hand's pose (4, 4) in `base` at `joints` (7,) [rad], by the arm's model."""
+    there = forward(joints[None])
+    return pose(there.rotation[0], there.position[0])
 
 
 def _motion(a: Corners, b: Corners) -> float:

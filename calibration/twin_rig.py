@@ -1,4 +1,4 @@
-"""A rig to rehearse on: the twin's arm, its camera and a board on it, rendered. The truth is known; nothing can break."""
+"""A rig to rehearse on: the twin's arm, its camera and a board, rendered. The truth is known; nothing can break."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gmps_robot.rig import RigCalibration
 from gmps_robot.types import ArmState, ImageArray
 
 PIXELS_PER_SQUARE = 120
-CENTER = (0.56, 0.0, 0.225)  # tip in the middle of the route [m]
+CENTER = (0.68, 0.0, 0.225)  # tip in the middle of the route [m]
 BEFORE = 0.10  # the board is so far before the tip, towards the camera [m] ...
 BELOW = 0.05  # ... and its centre so far below
 HELD_CAMERA = (0.0, 0.06, -0.04)  # of a camera in the hand, in the tip's frame [m]
@@ -37,7 +37,7 @@ class TwinRig:
 
 
 def twin_rig(setup: Setup, board: BoardSpec, rig: RigCalibration) -> TwinRig:
-    """Return a rehearsal: the rig's own camera and a board in the gripper, or a board on the table and a camera held."""
+    """Return a rehearsal: the rig's camera and a board in the gripper, or a board on the table and a camera held."""
     hand = pose(tool_attitude(), np.array(CENTER))
     if setup == "eye_to_hand":
         camera = matrix(rig.camera_to_base)

@@ -76,7 +76,7 @@ def _add_sheet(
     material.textures[mj.mjtTextureRole.mjTEXROLE_RGB] = "sheet"
     thin = 1e-4  # a mesh needs a volume
     corners = np.array([[0, 0, 0], [width, 0, 0], [width, height, 0], [0, height, 0]], dtype=float)
-    vertices = np.concatenate([corners, corners + (0, 0, thin)])
+    vertices = np.concatenate([corners, corners + np.array([0.0, 0.0, thin])])
     texcoords = np.array([[0, 0], [1, 0], [1, 1], [0, 1]] * 2, dtype=float)
     faces = [[0, 2, 1], [0, 3, 2], [4, 5, 6], [4, 6, 7], [0, 1, 5], [0, 5, 4], [1, 2, 6], [1, 6, 5], [2, 3, 7],
              [2, 7, 6], [3, 0, 4], [3, 4, 7]]  # fmt: skip

@@ -46,6 +46,14 @@ COMMANDS: Mapping[str, Command] = {
     "adapt": Command(
         "gmps_robot.cli.adapt", "Adapt a checkpoint to one task in the twin, without ROS.", "gmps adapt push-vision"
     ),
+    "calibrate board": Command(
+        "gmps_robot.cli.calibrate.board", "A board to print, at true scale with a ruler.",
+        "gmps calibrate board boards/a4",
+    ),
+    "calibrate capture": Command(
+        "gmps_robot.cli.calibrate.capture", "Take views of the board; on the twin without hardware.",
+        "gmps calibrate capture captures/monday",
+    ),
     "calibrate solve": Command(
         "gmps_robot.cli.calibrate.solve", "Camera and hand-eye from a capture, with a verdict on left-out views.",
         "gmps calibrate solve captures/monday",
