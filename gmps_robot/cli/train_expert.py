@@ -55,6 +55,9 @@ class TrainExpertOptions:
 
 def run(options: TrainExpertOptions) -> int:
     """Carry out the command; returns the exit code."""
+    from gmps_robot.config import to_dict
+    from gmps_robot.data.catalog import Catalog
+    from gmps_robot.data.runs import written_down
     from gmps_robot.families import family as family_by_name
     from sim.expert_training import BEST
     from sim.experts import load_expert
@@ -65,7 +68,8 @@ def run(options: TrainExpertOptions) -> int:
     else:
         settings = _settings(options, family)
         out = options.out or Path("runs") / "expert" / f"{family.name}-s{settings.seed}"
-        trained = _train(family, settings, out, options)
+        with Catalog() as catalog, written_down(catalog, "expert", out.name, out, to_dict(settings), settings.seed):
+            trained = _train(family, settings, out, options)
         report = {**_evaluate(family, load_expert(str(out / BEST), family), options), **_costs(trained, family)}
         _draw_curve(trained, out, report["success"])
         print(f"expert: {out / BEST}\nuse it: gmps collect-demos {family.name} --expert {out / BEST}")

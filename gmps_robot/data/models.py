@@ -16,7 +16,7 @@ LABEL_KINDS: tuple[str, ...] = get_args(LabelKind)
 EpisodeStatus = Literal["complete", "recovered", "discarded", "missing"]
 EPISODE_STATUSES: tuple[str, ...] = get_args(EpisodeStatus)
 Mode = Literal["twin", "robot", "emulator"]
-RunKind = Literal["expert", "meta", "adapt", "evaluate"]
+RunKind = Literal["expert", "meta", "adapt"]
 RunState = Literal["running", "done", "failed", "stopped"]
 
 NAME = String(200)

@@ -12,6 +12,7 @@ from typing import Any
 from gmps_robot.data.catalog import Catalog
 from gmps_robot.data.models import Checkpoint, Run, RunKind, RunState
 from gmps_robot.data.revision import revision
+from gmps_robot.errors import ConfigError
 
 WEIGHTS = "weights.safetensors"
 
@@ -35,9 +36,15 @@ def written_down(
         id=uuid.uuid5(uuid.NAMESPACE_URL, place).hex, kind=kind, name=name, path=place, config=dict(config), seed=seed,
         revision=revision(), state="running", started_ns=catalog.now_ns(), dataset=dataset or None,
     )  # fmt: skip
+    before = catalog.find(Run, run.id)
     catalog.put(run)
     try:
         yield run
+    except ConfigError:  # refused, such as a folder that holds another run: that one's row stays as it was
+        _end(catalog, run, "failed")
+        if before is not None:
+            catalog.put(before)
+        raise
     except KeyboardInterrupt:
         _end(catalog, run, "stopped")
         raise

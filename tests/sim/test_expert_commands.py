@@ -9,6 +9,7 @@ import pytest
 
 from gmps_robot import config
 from gmps_robot.cli.main import main
+from gmps_robot.data.catalog import Catalog
 from gmps_robot.learning.sac import SacSettings
 from sim.demonstration_files import load_demonstrations
 from sim.expert_training import ExpertSettings
@@ -34,6 +35,9 @@ def test_train_expert_reports_costs_and_its_expert_makes_demonstrations(
     assert "success" in capsys.readouterr().out
     assert main(command) == 2
     assert "--resume" in capsys.readouterr().err
+    with Catalog() as catalog:
+        (written,) = [row for row in catalog.runs("expert") if row.path == str(run.resolve())]
+    assert (written.state, written.seed, written.config["demos"]) == ("done", 3, 2)
 
     demos = tmp_path / "demos"
     command = ["collect-demos", "push", "--expert", str(run / "best"), "--tasks", "2", "--per-task", "2"]
