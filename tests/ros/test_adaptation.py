@@ -20,6 +20,8 @@ from rclpy.action.client import ActionClient
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
+from gmps_robot.data.catalog import Catalog
+from gmps_robot.data.models import AdaptationStep
 from tests.ros.conftest import Graph
 
 
@@ -152,21 +154,56 @@ def test_a_person_judges_and_a_late_label_is_refused(graph: Graph, checkpoint: s
     start_stack(graph, checkpoint)
     status = graph.listen(AdaptStatus, "adapt/status", qos.STATUS)
     waiting = send(graph, reward="human").get_result_async()
-    values = iter((0.0, 1.0, 0.0, 1.0))  # before, two to learn from, after
-    for stage, episode in (("before", 1), ("adapt", 1), ("adapt", 2), ("after", 1)):
-        graph.until(lambda s=stage, e=episode: status and (status[-1].phase, status[-1].stage, status[-1].episode)
-                    == ("awaiting_reset", s, e))  # fmt: skip
-        assert graph.call(Trigger, "adapt/reset_done", Trigger.Request()).success
-        graph.until(lambda: status[-1].phase == "awaiting_label")
-        refused = graph.call(AdaptLabel, "adapt/label", AdaptLabel.Request(episode=episode + 1, value=1.0))
-        assert not refused.success
-        assert f"label for episode {episode + 1}" in refused.message
-        assert graph.call(AdaptLabel, "adapt/label", AdaptLabel.Request(episode=episode, value=next(values))).success
+    judge(graph, status, {"before": (0.0,), "adapt": (0.0, 1.0), "after": (1.0,)})
     answer = graph.result(waiting)
     assert (answer.result.success_before, answer.result.success_after) == (0.0, 1.0)
     assert answer.result.accepted
+    assert verdict(answer.result.output) == "accepted"
     assert graph.call(Trigger, "adapt/roll_back", Trigger.Request()).success
     graph.until(lambda: status[-1].decision == "rolled_back")
+    graph.until(lambda: verdict(answer.result.output) == "rolled_back")
+
+
+def test_equal_labels_of_a_person_change_nothing_and_that_is_said(graph: Graph, checkpoint: str) -> None:
+    start_stack(graph, checkpoint)
+    status = graph.listen(AdaptStatus, "adapt/status", qos.STATUS)
+    waiting = send(graph, reward="human").get_result_async()
+    judge(graph, status, {"before": (0.0,), "adapt": (0.0, 0.0), "after": (0.0,)}, refuse=False)
+    result = graph.result(waiting).result
+    assert not result.accepted
+    assert any("nothing to learn from" in message.message for message in status)
+    assert not list(Path(result.output).glob("phi-*"))
+    assert verdict(result.output) == "rolled_back"
+
+
+def judge(
+    graph: Graph, status: list[AdaptStatus], labels: dict[str, tuple[float, ...]], refuse: bool = True
+) -> None:
+    """What a person at the panel does in each episode: puts the block back, and says how it went."""
+    for stage, values in labels.items():
+        for episode, value in enumerate(values, 1):
+            graph.until(lambda s=stage, e=episode: ended(status) or (status and (
+                (status[-1].phase, status[-1].stage, status[-1].episode) == ("awaiting_reset", s, e))))  # fmt: skip
+            if ended(status):
+                return
+            assert graph.call(Trigger, "adapt/reset_done", Trigger.Request()).success
+            graph.until(lambda: status[-1].phase == "awaiting_label")
+            if refuse:
+                refused = graph.call(AdaptLabel, "adapt/label", AdaptLabel.Request(episode=episode + 1, value=1.0))
+                assert not refused.success
+                assert f"label for episode {episode + 1}" in refused.message
+            assert graph.call(AdaptLabel, "adapt/label", AdaptLabel.Request(episode=episode, value=value)).success
+
+
+def ended(status: list[AdaptStatus]) -> bool:
+    return bool(status) and status[-1].phase in ("done", "rolled_back")
+
+
+def verdict(output: str) -> str:
+    """What the catalogue says of the session in `output`."""
+    with Catalog() as catalog:
+        (run,) = [row for row in catalog.runs("adapt") if row.path == str(Path(output).resolve())]
+        return next(step.verdict for step in catalog.rows(AdaptationStep) if step.run == run.id)
 
 
 def test_a_silent_camera_ends_the_episode_and_it_is_run_again(graph: Graph, checkpoint: str) -> None:
