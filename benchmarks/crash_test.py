@@ -84,7 +84,7 @@ def say(line: str) -> None:
 def kill_once(data: Path, after: float) -> Point:
     """Record into the empty folder `data`, kill `after` [s], and look at what is there."""
     command = [sys.executable, __file__, "--record", str(data)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         if process.stdout is None or process.stdout.readline() != "recording\n":
             raise RuntimeError("the recording process did not begin")

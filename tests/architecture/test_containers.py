@@ -19,7 +19,7 @@ COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = (ROOT / "docker/Dockerfile").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
 EVERY_SERVICE = pytest.mark.parametrize("service", SERVICES)
-NODES = ("twin", "adapt", "panel")  # services that are one node each, of the stack that `docker compose up` starts
+NODES = ("twin", "adapt", "recorder", "panel")  # services that are one node each, of the stack that `docker compose up` starts
 EVERY_NODE = pytest.mark.parametrize("service", NODES)
 
 
@@ -64,9 +64,15 @@ def test_a_service_is_set_up_for_dds_and_clean_ends(service: str) -> None:
     assert settings["healthcheck"]["test"][0] == "CMD"
 
 
+def test_episodes_are_recorded_into_one_volume_that_panel_and_twin_read() -> None:
+    reading = {name for name, settings in SERVICES.items() if f"data:{HOME}/data" in settings.get("volumes", ())}
+    assert reading == {"twin", "recorder", "panel", "sawyer"}
+    assert re.search(r"mkdir -p .*\bdata\b", DOCKERFILE)
+
+
 def test_services_wait_for_the_health_of_what_they_need() -> None:
     needed = {name: list(settings.get("depends_on", {})) for name, settings in SERVICES.items()}
-    assert needed == {"twin": [], "adapt": ["twin"], "panel": ["adapt"], "sawyer": []}
+    assert needed == {"twin": [], "adapt": ["twin"], "recorder": ["twin"], "panel": ["adapt"], "sawyer": []}
     rules = [rule for settings in SERVICES.values() for rule in settings.get("depends_on", {}).values()]
     assert {rule["condition"] for rule in rules} == {"service_healthy"}
 

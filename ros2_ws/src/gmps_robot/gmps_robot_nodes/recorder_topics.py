@@ -27,12 +27,18 @@ PROFILES: Mapping[str, QoSProfile] = {
 
 
 class RecorderTopics:
-    """Subscriptions of all topics of an episode; `poll` passes on what has come, topic by topic."""
+    """Subscriptions of all topics of an episode; `poll` passes on what has come, in the order in which it was sent.
+
+    Of a quick session one poll may bring the end of an episode and the first pictures of the next: the order tells
+    whose they are.
+    """
 
     def __init__(self, node: Node, heard: Callable[[Message], None]) -> None:
+        self._heard = heard
+        self._waiting: list[Message] = []
         classes = {f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}": kind for kind in CLASSES}
         self._subscriptions = [
-            RawSubscription(node, classes[kind], topic, _receiver(topic, heard), PROFILES.get(topic, qos.RECORDED))
+            RawSubscription(node, classes[kind], topic, self._receiver(topic), PROFILES.get(topic, qos.RECORDED))
             for topic, kind in names.TOPICS.items()
         ]
 
@@ -40,11 +46,14 @@ class RecorderTopics:
         """Pass on every message that waits."""
         for subscription in self._subscriptions:
             subscription.poll()
+        self._waiting.sort(key=lambda message: message.publish_ns)
+        for message in self._waiting:
+            self._heard(message)
+        self._waiting.clear()
 
+    def _receiver(self, topic: str) -> Callable[[bytes, dict[str, int]], None]:
+        def receive(data: bytes, info: dict[str, int]) -> None:
+            number = info["publication_sequence_number"]
+            self._waiting.append(Message(topic, data, info["received_timestamp"], info["source_timestamp"], number))
 
-def _receiver(topic: str, heard: Callable[[Message], None]) -> Callable[[bytes, dict[str, int]], None]:
-    def receive(data: bytes, info: dict[str, int]) -> None:
-        number = info["publication_sequence_number"]
-        heard(Message(topic, data, info["received_timestamp"], info["source_timestamp"], number))
-
-    return receive
+        return receive
