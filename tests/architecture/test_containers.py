@@ -19,7 +19,7 @@ COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = (ROOT / "docker/Dockerfile").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
 EVERY_SERVICE = pytest.mark.parametrize("service", SERVICES)
-NODES = ("twin", "adapt", "recorder", "panel")  # services that are one node each, of the stack that `docker compose up` starts
+NODES = ("twin", "adapt", "recorder", "panel")  # services of one node each, which `docker compose up` starts
 EVERY_NODE = pytest.mark.parametrize("service", NODES)
 
 
