@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from pathlib import Path
@@ -24,7 +23,7 @@ from gmps_robot.data.catalog import Catalog
 from gmps_robot.data.check import Summary
 from gmps_robot.data.database import default_data
 from gmps_robot.data.keep import keep
-from gmps_robot.data.recorder import Message, Recorder, Rig, Take
+from gmps_robot.data.recorder import Recorder, Rig, Take
 from gmps_robot.data.revision import revision
 from gmps_robot.errors import CatalogError, EpisodeError, GmpsError
 from gmps_robot.rig import load_rig
@@ -34,8 +33,7 @@ from gmps_robot_nodes.recorder_topics import RecorderTopics
 from gmps_robot_nodes.session_follower import Act, Begin, Keep, SessionFollower
 from gmps_robot_nodes.spinning import Ending, main
 
-NICENESS = 5  # it can wait, the arm cannot
-POLL = 0.02  # how long a message may wait for us [s]
+BEAT = 0.02  # [s]
 STATUS_PERIOD = 0.5  # [s]
 MODES = {"twin": "twin", "sawyer": "robot", "emulator": "emulator"}
 
@@ -62,7 +60,7 @@ class RecorderNode(Node):
         )  # fmt: skip
         self._catalog: Catalog | None = None
         self._follower = SessionFollower()
-        self._topics = RecorderTopics(self, self._hear)
+        self._topics = RecorderTopics(self)
         self._status = self.create_publisher(RecorderStatus, "recorder/status", qos.STATUS)
         self._told: tuple[object, ...] = ()
         self._told_at = 0.0
@@ -82,28 +80,31 @@ class RecorderNode(Node):
             self._catalogue()
         except (CatalogError, SQLAlchemyError, OSError) as error:
             self.get_logger().error(f"no catalogue, episodes are recorded without: {error}")
-        os.nice(NICENESS)
         executor = SingleThreadedExecutor()
         executor.add_node(self)
         while not ending.requested:
-            executor.spin_once(timeout_sec=POLL)
-            self._topics.poll()
+            executor.spin_once(timeout_sec=BEAT)
+            self._hear()
             self._recorder.tick()
             self._tell()
-        self._topics.poll()
+        self._hear()
         self._recorder.close()
 
     def close(self) -> None:
-        """Give the catalogue back."""
+        """Listen no more, and give the catalogue back."""
+        self._topics.close()
         if self._catalog is not None:
             self._catalog.close()
 
-    def _hear(self, message: Message) -> None:
-        self._recorder.hear(message)
-        if message.topic == names.GUARD:
-            self._recorder.envelope = deserialize_message(message.data, GuardStatus).envelope or self._recorder.envelope
-        if message.topic == names.SESSION and self._record:
-            self._follow(deserialize_message(message.data, AdaptStatus))
+    def _hear(self) -> None:
+        """Take what has come."""
+        for message in self._topics.take():
+            self._recorder.hear(message)
+            if message.topic == names.GUARD:
+                envelope = deserialize_message(message.data, GuardStatus).envelope
+                self._recorder.envelope = envelope or self._recorder.envelope
+            if message.topic == names.SESSION and self._record:
+                self._follow(deserialize_message(message.data, AdaptStatus))
 
     def _follow(self, heard: AdaptStatus) -> None:
         for act in self._follower.follow(session_status.status(heard)):
@@ -143,7 +144,7 @@ class RecorderNode(Node):
         return response
 
     def _save(self, request: RecorderSave.Request, response: RecorderSave.Response) -> RecorderSave.Response:
-        self._topics.poll()  # what was sent before this request belongs to the episode
+        self._hear()  # what was sent before this request belongs to the episode
         try:
             saved = self._recorder.save(request.episode, accepted=bool(request.accepted))
         except GmpsError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from geometry_msgs.msg import PoseStamped, TwistStamped, WrenchStamped
@@ -19,6 +21,7 @@ CLASSES = (
     CompressedImage, CameraInfo, JointState, PoseStamped, TwistStamped, WrenchStamped, ArmCommand, AppliedCommand,
     GuardStatus, SceneState, AdaptStatus,
 )  # fmt: skip
+FETCH = 0.02  # how long a message may wait for us [s]
 PROFILES: Mapping[str, QoSProfile] = {
     names.VIEW: qos.SHOWN, "camera/camera_info": qos.SHOWN,
     names.GUARD: qos.RECORDED_LATCHED, names.SESSION: qos.RECORDED_LATCHED,
@@ -27,33 +30,49 @@ PROFILES: Mapping[str, QoSProfile] = {
 
 
 class RecorderTopics:
-    """Subscriptions of all topics of an episode; `poll` passes on what has come, in the order in which it was sent.
+    """Subscriptions of all topics of an episode, emptied by a thread of their own.
 
-    Of a quick session one poll may bring the end of an episode and the first pictures of the next: the order tells
-    whose they are.
+    A command that waits longer than its lifespan is gone, and saving an episode may take longer than that.
     """
 
-    def __init__(self, node: Node, heard: Callable[[Message], None]) -> None:
-        self._heard = heard
-        self._waiting: list[Message] = []
+    def __init__(self, node: Node) -> None:
         classes = {f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}": kind for kind in CLASSES}
         self._subscriptions = [
             RawSubscription(node, classes[kind], topic, self._receiver(topic), PROFILES.get(topic, qos.RECORDED))
             for topic, kind in names.TOPICS.items()
         ]
+        self._heard: deque[Message] = deque()
+        self._fetching = threading.Lock()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="fetch", daemon=True)
+        self._thread.start()
 
-    def poll(self) -> None:
-        """Pass on every message that waits."""
-        for subscription in self._subscriptions:
-            subscription.poll()
-        self._waiting.sort(key=lambda message: message.publish_ns)
-        for message in self._waiting:
-            self._heard(message)
-        self._waiting.clear()
+    def take(self) -> list[Message]:
+        """Return what has come since the last time, in the order in which it was sent.
+
+        Of a quick session that may be the end of an episode and the first pictures of the next: the order tells whose
+        they are.
+        """
+        self._fetch()
+        return sorted((self._heard.popleft() for _ in range(len(self._heard))), key=lambda message: message.publish_ns)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ending.wait(FETCH):
+            self._fetch()
+
+    def _fetch(self) -> None:
+        with self._fetching:
+            for subscription in self._subscriptions:
+                subscription.poll()
 
     def _receiver(self, topic: str) -> Callable[[bytes, dict[str, int]], None]:
         def receive(data: bytes, info: dict[str, int]) -> None:
             number = info["publication_sequence_number"]
-            self._waiting.append(Message(topic, data, info["received_timestamp"], info["source_timestamp"], number))
+            self._heard.append(Message(topic, data, info["received_timestamp"], info["source_timestamp"], number))
 
         return receive
