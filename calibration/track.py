@@ -109,16 +109,8 @@ class MarkerFinder:
         size = (self._lens.height, self._lens.width)
         if image.shape[:2] != size:
             return Sighting(False, f"the picture has {image.shape[1]}x{image.shape[0]} pixels, not {size[1]}x{size[0]}")
-        grey: ImageArray = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-        found, numbers, _ = _detector(self._spec.dictionary).detectMarkers(grey)
-        seen = [] if numbers is None else numbers.ravel().tolist()
-        ours = [corners for corners, number in zip(found, seen, strict=True) if number == self._spec.number]
-        if len(ours) > 1:
-            return Sighting(False, f"{len(ours)} markers of number {self._spec.number} in the picture")
-        if not ours:
-            others = f"; there are markers {sorted(set(seen))}" if seen else ""
-            return Sighting(False, f"marker {self._spec.number} of {self._spec.dictionary} is not to be seen{others}")
-        return self._place(_refined(grey, ours[0].reshape(4, 2).astype(np.float64)))
+        found = marker_corners(image, self._spec)
+        return Sighting(False, found) if isinstance(found, str) else self._place(found)
 
     def _place(self, pixels: FloatArray) -> Sighting:
         """Fit x, y and the turn to the corners (4, 2)."""
@@ -168,6 +160,20 @@ class MarkerFinder:
         by_pose[:, :, :3] = -np.eye(3)
         by_pose[:, :, 3:] = skew(points - self._origin)
         return pixels, (by_point @ by_values).reshape(8, 3), (by_point @ by_pose).reshape(8, 6)
+
+
+def marker_corners(image: ImageArray, spec: MarkerSpec) -> FloatArray | str:
+    """Return the corners (4, 2) [pixel] of the marker in `image`, RGB (height, width, 3), or why there are none."""
+    grey: ImageArray = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    found, numbers, _ = _detector(spec.dictionary).detectMarkers(grey)
+    seen = [] if numbers is None else numbers.ravel().tolist()
+    ours = [corners for corners, number in zip(found, seen, strict=True) if number == spec.number]
+    if len(ours) > 1:
+        return f"{len(ours)} markers of number {spec.number} in the picture"
+    if not ours:
+        others = f"; there are markers {sorted(set(seen))}" if seen else ""
+        return f"marker {spec.number} of {spec.dictionary} is not to be seen{others}"
+    return _refined(grey, ours[0].reshape(4, 2).astype(np.float64))
 
 
 def _turned(angle: float) -> FloatArray:

@@ -1,6 +1,7 @@
 """How late a rig is, in the twin: commands arrive later, and what is measured and seen is older than it seems.
 
-Commands are delayed in whole physics steps; states and images lie between two of them, where they belong.
+Physics goes in steps of 5 ms. States and images lie between two of them, where they belong, and a command that comes
+between two counts for its share of the step.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 import mujoco as mj
+import numpy as np
 
 from gmps_robot.rig import Latencies
 from gmps_robot.types import FloatArray
@@ -21,14 +23,16 @@ class Delays:
         self.latency = latency
         self._model, self._scratch = model, mj.MjData(model)
         self._dt = float(model.opt.timestep)
-        self._lag = round(latency.command / self._dt)  # steps until a command counts
-        self._pending: deque[tuple[int, FloatArray]] = deque()
+        self._lag = latency.command / self._dt  # steps until a command counts
+        self._pending: deque[tuple[float, FloatArray]] = deque()
+        self._in_force = np.zeros(model.nu)
         kept = round(max(latency.image, latency.state) / self._dt) + 2
         self._states: deque[FloatArray] = deque(maxlen=kept)  # qpos, qvel, wrench
         self._steps = 0
 
-    def reset(self, state: FloatArray) -> None:
-        """The world was put to `state` (qpos, qvel, wrench) and has been there for ever."""
+    def reset(self, state: FloatArray, ctrl: FloatArray) -> None:
+        """The world was put to `state` (qpos, qvel, wrench) under command `ctrl` (u,) and has been there for ever."""
+        self._in_force = ctrl.copy()
         self._pending.clear()
         self._states.clear()
         self._states.append(state)
@@ -38,12 +42,15 @@ class Delays:
         """Note a command (u,) that was given now."""
         self._pending.append((self._steps + self._lag, ctrl.copy()))
 
-    def arrived(self) -> FloatArray | None:
-        """Return the command that begins to count with the next step; None where the last one goes on."""
-        newest = None
+    def arrived(self) -> FloatArray:
+        """Return what the servos get in the next step: one that comes in its middle counts for its share."""
         while self._pending and self._pending[0][0] <= self._steps:
-            newest = self._pending.popleft()[1]
-        return newest
+            self._in_force = self._pending.popleft()[1]
+        if self._pending and self._pending[0][0] < self._steps + 1:
+            due, coming = self._pending[0]
+            share = due - self._steps
+            return share * self._in_force + (1.0 - share) * coming
+        return self._in_force
 
     def note(self, state: FloatArray) -> None:
         """A physics step led to `state` (qpos, qvel, wrench)."""

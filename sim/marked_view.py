@@ -5,6 +5,8 @@ Policy images never show the marker; this is a picture of its own, drawn only wh
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,26 +20,33 @@ from sim.twin import Twin
 
 SAMPLES = 4  # rays per pixel and axis, on the marker
 BLACK, WHITE = 0.05, 0.95
+ON_HAND, BELOW = 0.08, 0.08  # of the print from the middle of the hand, towards the camera and down [m]
 _FACE = 1e-3  # what is nearer than the marker by more than this hides it [m]
 
 
 class MarkedView:
-    """Pictures of one twin through the whole, undistorted sensor of its rig, with a marker on top of its object."""
+    """Pictures of one twin through the whole, undistorted sensor of its rig, with a marker on object or hand."""
 
-    def __init__(self, twin: Twin, cells: NDArray[np.bool_], size: float) -> None:
+    def __init__(
+        self, twin: Twin, cells: NDArray[np.bool_], size: float, carrier: Literal["object", "hand"] = "object"
+    ) -> None:
         """Prepare the pictures.
 
         Args:
             twin: the world.
             cells: (n, n) white cells of the marker with its white edge, row by row as printed.
             size: side of the whole print [m].
+            carrier: the marker lies on top of the object, or stands on the hand and faces the camera.
         """
         sensor = whole_sensor(twin.rig)
         self.camera = sensor.at(twin.camera.position_array, twin.camera.rotation_matrix)
         self._twin, self._cells, self._size = twin, cells, size
         model = twin.model
-        self._geom = int(model.geom(OBJECT_JOINT).id)
-        self._top = float(model.geom_size[self._geom, 2])
+        self._geom = int(model.geom(OBJECT_JOINT if carrier == "object" else "hand").id)
+        self._centre = np.array([0.0, 0.0, float(model.geom_size[self._geom, 2])])
+        self._turn = np.eye(3)
+        if carrier == "hand":
+            self._centre, self._turn = self._towards_camera()
         pose = self.camera.position_array[None], self.camera.rotation_matrix[None]
         self._renderer = policy_renderer("auto", model, self.camera, *pose)
         self._image = np.empty((1, self.camera.height, self.camera.width, 3), dtype=np.uint8)
@@ -47,11 +56,23 @@ class MarkedView:
         """Return what the camera sees, (height, width, 3), as late as the rig's camera."""
         positions, rotations = self._twin.shapes()
         self._renderer.render(positions, rotations, self._image, self._depth)
-        rotation = rotations[0, self._geom].reshape(3, 3)
-        centre = positions[0, self._geom] + self._top * rotation[:, 2]
+        body = rotations[0, self._geom].reshape(3, 3)
+        centre, rotation = positions[0, self._geom] + body @ self._centre, body @ self._turn
         image: ImageArray = self._image[0].copy()
         paint(image, self._depth[0], self.camera, centre, rotation, self._cells, self._size)
         return image
+
+
+    def _towards_camera(self) -> tuple[FloatArray, FloatArray]:
+        """Centre (3,) and rotation (3, 3) in the hand of a print that now faces the camera, upright."""
+        positions, rotations = self._twin.shapes()
+        body, middle = rotations[0, self._geom].reshape(3, 3), positions[0, self._geom]
+        normal = self.camera.position_array - middle
+        normal /= np.linalg.norm(normal)
+        across = np.cross((0.0, 0.0, 1.0), normal)
+        across /= np.linalg.norm(across)
+        turn = np.stack([across, np.cross(normal, across), normal], axis=1)
+        return body.T @ (ON_HAND * normal - np.array([0.0, 0.0, BELOW])), body.T @ turn
 
 
 def whole_sensor(rig: RigCalibration) -> Camera:

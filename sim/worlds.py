@@ -113,7 +113,7 @@ class Worlds:
         self.steps[worlds], self.wrench[worlds] = 0, 0.0
         self.batch.forward(ids=worlds, stage=_STAGE)
         if self.delays is not None:
-            self.delays.reset(self._now())
+            self.delays.reset(self._now(), self._ctrl[0])
 
     def advance(self, tip_target: FloatArray, gripper: FloatArray) -> None:
         """Drive the arms to `tip_target` (n, 3) [m], grippers to `gripper` (n,) in [-1, 1], for one control period.
@@ -147,9 +147,8 @@ class Worlds:
         """The same physics to the last bit, step by step."""
         total = np.zeros((self.n, 6))
         for _ in range(self._substeps):
-            late = None if self.delays is None else self.delays.arrived()
-            if late is not None:
-                self._ctrl[0] = late
+            if self.delays is not None:
+                self._ctrl[0] = self.delays.arrived()
             self.batch.step(nstep=1, stage=int(mj.mjtStage.mjSTAGE_NONE))
             total += sensed_wrench(self._sensor, self.tip)
             if self.delays is not None:

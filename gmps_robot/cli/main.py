@@ -62,6 +62,22 @@ COMMANDS: Mapping[str, Command] = {
         "gmps_robot.cli.calibrate.report", "Show a calibration in one HTML file.",
         "gmps calibrate report captures/monday",
     ),
+    "calibrate apply": Command(
+        "gmps_robot.cli.calibrate.apply", "Make a rig of a solved capture, and ROS, URDF and MuJoCo files of it.",
+        "gmps calibrate apply captures/monday --out rigs/lab",
+    ),
+    "calibrate latency": Command(
+        "gmps_robot.cli.calibrate.latency", "Measure how late pictures are, and how late the arm obeys.",
+        "gmps calibrate latency rigs/lab/rig.yaml",
+    ),
+    "calibrate identify": Command(
+        "gmps_robot.cli.calibrate.identify", "Fit the twin's servos to what the arm does.",
+        "gmps calibrate identify rigs/lab/rig.yaml",
+    ),
+    "calibrate check": Command(
+        "gmps_robot.cli.calibrate.check", "Say in ten seconds whether a calibration still holds.",
+        "gmps calibrate check captures/monday",
+    ),
     "calibrate selftest": Command(
         "gmps_robot.cli.calibrate.selftest", "Calibrate against known truth; a table with bars.",
         "gmps calibrate selftest --full --json selftest.json",

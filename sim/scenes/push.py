@@ -18,7 +18,7 @@ def push_spec() -> mj.MjSpec:
     """Return arm, table at z = 0 and the free block (geom and joint `object`, geom `table`)."""
     spec = mj.MjSpec()
     spec.modelname = "push"
-    _set_options(spec)
+    set_options(spec)
     world = spec.worldbody
     world.add_light(pos=(0.5, 0, 2), dir=(0, 0, -1), type=mj.mjtLightType.mjLIGHT_DIRECTIONAL, castshadow=True)
     world.add_geom(
@@ -35,7 +35,8 @@ def push_spec() -> mj.MjSpec:
     return spec
 
 
-def _set_options(spec: mj.MjSpec) -> None:
+def set_options(spec: mj.MjSpec) -> None:
+    """Give `spec` the physics of every scene: step, integrator, contacts, solver, light."""
     spec.compiler.degree = False  # the default reads joint ranges as degrees
     option = spec.option
     option.timestep = PHYSICS_STEP

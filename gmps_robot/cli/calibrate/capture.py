@@ -61,7 +61,7 @@ def run(options: CaptureOptions) -> int:
     source = "twin" if options.robot == "twin" else options.camera
     capture = Capture(options.setup, board, sensor.width, sensor.height, source)
     session = CaptureSession(CaptureWriter(options.directory, capture))
-    with (_twin(options, board) if options.robot == "twin" else _sawyer(options)) as (look, driver, route):
+    with (on_twin(options, board) if options.robot == "twin" else on_sawyer(options)) as (look, driver, route):
         if route is not None:
             _drive(route, driver, session, look)
         else:
@@ -89,7 +89,8 @@ def _watch(session: CaptureSession, look: Look) -> None:
 
 
 @contextmanager
-def _twin(options: CaptureOptions, board: BoardSpec) -> Iterator[tuple[Look, Driver, Route]]:
+def on_twin(options: CaptureOptions, board: BoardSpec) -> Iterator[tuple[Look, Driver, Route]]:
+    """Yield how to look, what drives and where, on a twin with a rendered board."""
     import numpy as np
 
     from calibration.route import Driver, load_route
@@ -114,7 +115,8 @@ def _twin(options: CaptureOptions, board: BoardSpec) -> Iterator[tuple[Look, Dri
 
 
 @contextmanager
-def _sawyer(options: CaptureOptions) -> Iterator[tuple[Look, Driver, Route | None]]:
+def on_sawyer(options: CaptureOptions) -> Iterator[tuple[Look, Driver, Route | None]]:
+    """Yield how to look, what drives and, where there is a route, along which, on the real arm."""
     import os
     import time
 
