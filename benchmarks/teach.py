@@ -61,7 +61,8 @@ def teach(page: Page, family: Family, rng: np.random.Generator) -> Taught:
         hand = ScriptedOperator(family, task, rng)
 
         def act(scene: Scene, hand: ScriptedOperator = hand) -> Any:
-            wish = hand.act(SceneState(tip=scene.tip, object_pose=np.append(scene.block, 0.0)))
+            pose, now = np.append(scene.block, 0.0), np.array(time.monotonic())
+            wish = hand.act(SceneState(tip=scene.tip, object_pose=pose, time=now))
             return None if hand.done else wish[:2]
 
         try:

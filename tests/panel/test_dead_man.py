@@ -58,6 +58,7 @@ def assert_rests(witness: Witness, fault: float, seconds: float = 1.2) -> None:
     time.sleep(max(0.0, fault + seconds - time.monotonic()))
     witness.close()
     late = [moved - fault for moved in witness.moves if moved > fault]
+    print(f"last motion {max(late, default=0.0) * 1e3:.0f} ms after the fault")  # noqa: T201 - shown by pytest -rP
     assert not late or max(late) <= BOUND, f"still moving {max(late) * 1e3:.0f} ms after the fault"
 
 

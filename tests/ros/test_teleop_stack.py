@@ -59,6 +59,7 @@ class Drive:
         """Within the bound after `fault`, and from then on for `seconds`."""
         self.graph.until(lambda: time.time() > fault + seconds)
         late = max((stamp - fault for stamp in self.motion()), default=0.0)
+        print(f"last motion {late * 1e3:.0f} ms after the fault")  # noqa: T201 - shown by pytest -rP
         assert late <= BOUND, f"still moving {late * 1e3:.0f} ms after the fault"
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ export function returnChart(points) {
   series[1].markLine = {
     silent: true, symbol: "none", lineStyle: { color: UPDATE, type: "dashed" },
     data: Array.from({ length: points.updates }, (_, i) => ({ xAxis: counts.before + points.episodes * (i + 1) - 0.5 })),
-    label: { formatter: "update", color: UPDATE, fontSize: 12, position: "end", rotate: 0 },
+    label: { formatter: "update", color: UPDATE, fontSize: 12, position: "end", rotate: 0, offset: [-24, 0] },
   };
   const names = Object.values(counts).flatMap((count) => Array.from({ length: count }, (_, i) => shownNumber(i + 1, count)));
   return {
