@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gmps_robot.data.demonstrations import Demonstrated, TaskDemonstrations
 from gmps_robot.families.family import Family
 from gmps_robot.learning.imitation import DemonstrationSet
 from gmps_robot.learning.recipe import Recipe
@@ -17,6 +17,9 @@ from gmps_robot.policy import PolicySpec
 from gmps_robot.tasks import Task
 from sim.demonstrations import collect_demonstrations
 from sim.randomize import around_nominal
+
+if TYPE_CHECKING:
+    from gmps_robot.data.demonstrations import Demonstrated, TaskDemonstrations
 
 
 def from_people(recipe: Recipe, source: str, shown: Demonstrated, *, expert: bool) -> Recipe:

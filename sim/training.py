@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from gmps_robot import config
 from gmps_robot.checkpoint import save_checkpoint
-from gmps_robot.data.demonstrations import Demonstrated
 from gmps_robot.errors import ConfigError
 from gmps_robot.families import family as family_by_name
 from gmps_robot.families.family import Family
@@ -28,6 +28,9 @@ from gmps_robot.tracking import RunLog
 from gmps_robot.types import FloatArray, SceneState
 from sim.demonstration_sources import demonstration_set, training_tasks
 from sim.rollouts import VecSimulator
+
+if TYPE_CHECKING:
+    from gmps_robot.data.demonstrations import Demonstrated
 
 STATE = "training.pt"
 BELIEF_CONTEXTS, BELIEF_SEED = 600, 20190401  # training goals that the success model is scored under

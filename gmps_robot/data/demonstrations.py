@@ -30,9 +30,9 @@ STILL = 0.02  # of full speed: nothing is asked for
 
 @dataclass(frozen=True)
 class Choice:
-    """What `--demos` means: episodes of the catalogue, the twin's expert, or both."""
+    """What `--demos` means: episodes of the catalogue, and whether the twin's expert demonstrates beside them."""
 
-    family: str | None  # None: no episodes of the catalogue
+    family: str
     filters: tuple[tuple[str, str], ...] = ()
     expert: bool = False
 
@@ -63,26 +63,23 @@ class Demonstrated:
 
 
 def parse(text: str) -> Choice:
-    """Read `expert`, `catalog:FAMILY`, `catalog:FAMILY,operator=NAME,mode=twin`, or one of these `+expert`.
+    """Read `catalog:FAMILY`, `catalog:FAMILY,operator=NAME,mode=twin`, or one of these `+expert`.
 
     Raises:
         ConfigError: anything else.
     """
-    family, filters, expert = None, [], False
-    for part in text.split("+"):
-        if part == "expert":
-            expert = True
-            continue
-        kind, _, rest = part.partition(":")
-        if kind != "catalog" or not rest or family is not None:
-            raise ConfigError(f"--demos {text!r}: valid are expert, catalog:FAMILY[,operator=NAME], and both with +")
-        family, *conditions = rest.split(",")
-        for condition in conditions:
-            key, _, value = condition.partition("=")
-            if key not in FILTERS or not value:
-                raise ConfigError(f"--demos {text!r}: unknown condition {condition!r}{nearest(key, FILTERS)}")
-            filters.append((key, value))
-    return Choice(family, tuple(filters), expert)
+    people, plus, beside = text.partition("+")
+    kind, _, rest = people.partition(":")
+    family, *conditions = rest.split(",")
+    if kind != "catalog" or not family or (plus and beside != "expert"):
+        raise ConfigError(f"--demos {text!r}: valid are expert, catalog:FAMILY[,operator=NAME], and both with +")
+    filters = []
+    for condition in conditions:
+        key, _, value = condition.partition("=")
+        if key not in FILTERS or not value:
+            raise ConfigError(f"--demos {text!r}: unknown condition {condition!r}{nearest(key, FILTERS)}")
+        filters.append((key, value))
+    return Choice(family, tuple(filters), bool(plus))
 
 
 def load(catalog: Catalog, choice: Choice, family: Family, kind: Literal["state", "vision"], text: str) -> Demonstrated:

@@ -70,6 +70,7 @@ def test_every_room_is_covered_by_a_contract() -> None:
         ("gmps_robot.control.session", {"rclpy", "mujoco", "fastapi", "nicegui", "sim", "calibration"}),
         ("gmps_robot.families", {"rclpy", "mujoco", "torch", "sim"}),
         ("sim.twin", {"rclpy", "fastapi", "nicegui"}),
+        ("sim.training", {"rclpy", "rosbags", "mcap", "fastapi"}),
         ("gmps_robot.panel.app", {"rclpy", "mujoco", "sim", "torch"}),
     ],
 )

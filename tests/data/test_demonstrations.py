@@ -112,7 +112,6 @@ def test_a_rig_without_a_camera_or_without_a_scene_is_named(catalog: Catalog, mo
 @pytest.mark.parametrize(
     ("text", "choice"),
     [
-        ("expert", Choice(None, (), True)),
         ("catalog:push", Choice("push")),
         ("catalog:push+expert", Choice("push", (), True)),
         ("catalog:push,operator=ada,rig=3f", Choice("push", (("operator", "ada"), ("rig", "3f")))),
