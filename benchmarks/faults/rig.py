@@ -87,6 +87,12 @@ class Rig:
         """Start a policy process."""
         self._start(name, [str(POLICY), name], stdin=subprocess.PIPE)
 
+    def start_panel(self, token: str) -> None:
+        """Start the panel on a free port, with `token` for the administrator and a catalogue of its own."""
+        self.environment.update(GMPS_PANEL_TOKEN=token, GMPS_DATA=str(Path(self._folder.name) / "panel"))
+        parameters = ["-p", "panel_port:=0", "-p", "robot:=emulator"]
+        self._start("panel", ["-m", "gmps_robot_nodes.panel_node", "--ros-args", "-r", "__node:=panel", *parameters])
+
     def start_recorder(self) -> int:
         """Start a recorder process; return its id."""
         self._start("recorder", ["-m", "gmps_robot_nodes.recorder_node", "--ros-args", "-p", "robot:=emulator"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.faults import acts, losses, offline, recording
+from benchmarks.faults import acts, losses, offline, people, recording
 from benchmarks.faults.rig import Rig
 from benchmarks.faults.stop import STOP, TOLD, Figures
 
 PERIOD = 0.05  # of the policy [s]
+DEAD_MAN = 0.2 + 0.05  # silence of an operator that stops the arm, and the period in which it is seen [s]
 CALL = 0.1  # a service call, there and back [s]
 STALE = 0.05 + 0.01  # age of a state that is too old, and the control period in which that is seen [s]
 
@@ -89,5 +90,13 @@ ROWS: dict[str, Row] = {
                            {"stops": 0.0, "lost": 0.5}, recording.recorder_killed),
     "power-loss": Row("loss of power at any step of a save", "no half file has a whole one's name, what is saved stays",
                       {"half files": 0.0, "saved and lost": 0.0}, None, offline=recording.power_loss),
+    "two-operators": Row("two operators", "the second is told who has the arm; rest before it changes hands",
+                         {"refused": 0.5, "rest": CALL + STOP}, people.two_operators),
+    "intruder": Row("an intruder without a login asks for everything", "refused; motion goes on",
+                    {"passed": 0.0, "foreign commands": 0.0}, people.intruder),
+    "page-silent": Row("the operator's page freezes", "rest", {"rest": DEAD_MAN + STOP}, people.page_silent),
+    "page-closed": Row("the operator's page is closed", "rest", {"rest": DEAD_MAN + STOP}, people.page_closed),
+    "panel-killed": Row("panel process killed while it carries motion", "rest", {"rest": DEAD_MAN + STOP},
+                        people.panel_killed),
     "overrun": Row("driver not run for 50 ms, five times in a second", "HOLD", {"rest": 0.1 + STOP}, acts.overrun),
 }  # fmt: skip
