@@ -12,6 +12,8 @@ import numpy as np
 import simplejpeg
 
 from gmps_robot.data import definitions as names
+from gmps_robot.data.encode import encode as cdr
+from gmps_robot.data.encode import header, moment
 from gmps_robot.data.episode import EpisodeInfo, EpisodeOutcome
 from gmps_robot.data.folder import part_path
 from gmps_robot.data.writer import EpisodeWriter, Saved
@@ -32,20 +34,6 @@ def info(**changes: Any) -> EpisodeInfo:
         START_NS, SPEED,
     )  # fmt: skip
     return replace(plain, **changes)
-
-
-def cdr(topic: str, **fields: Any) -> bytes:
-    """A message of `topic`: the fields that are given, zero elsewhere. Dicts are nested messages."""
-    kind = names.TOPICS[topic]
-    return bytes(names.typestore().serialize_cdr(_filled(kind, fields), kind))
-
-
-def header(stamp_ns: int) -> dict[str, Any]:
-    return {"stamp": moment(stamp_ns), "frame_id": "base"}
-
-
-def moment(stamp_ns: int) -> dict[str, int]:
-    return {"sec": stamp_ns // 10**9, "nanosec": stamp_ns % 10**9}
 
 
 def picture(k: int) -> np.ndarray:
@@ -95,33 +83,3 @@ def begin(data: Path, what: EpisodeInfo) -> EpisodeWriter:
 def put(writer: EpisodeWriter, messages: Any) -> None:
     for topic, message, stamp in messages:
         writer.write(topic, message, stamp + 1000, stamp)
-
-
-def _filled(kind: str, fields: dict[str, Any]) -> Any:
-    """A message class with every field set: what is given, else zero."""
-    store = names.typestore()
-    values = {}
-    for name, (form, what) in store.fielddefs[kind][1]:
-        values[name] = _value(int(form), what, fields.get(name))
-    return store.types[kind](**values)
-
-
-def _value(form: int, what: Any, given: Any) -> Any:
-    if form == 2:  # a message
-        return _filled(what, given or {})
-    if form in (3, 4):  # array, sequence
-        return _many(form, what, given)
-    if given is not None:
-        return given
-    return {"string": "", "bool": False}.get(what[0], 0.0 if "float" in what[0] else 0)
-
-
-def _many(form: int, what: Any, given: Any) -> Any:
-    (inner, kind), length = what
-    if int(inner) == 2:
-        return [_filled(kind, one) for one in given or []]
-    if kind[0] == "string":
-        return list(given or [])
-    if kind[0] == "bool":
-        return np.array([] if given is None else given, dtype=bool)
-    return np.zeros(length, dtype=kind[0]) if given is None else np.asarray(given, dtype=kind[0])
