@@ -54,10 +54,10 @@ def teach(page: Page, family: Family, rng: np.random.Generator) -> Taught:
     operator, goal, begin = Operator(page), np.array(task.context), time.monotonic()
     distance = float("inf")
     for attempt in range(1, ATTEMPTS + 1):
+        before = status(page)["recorder"]["episode"]
+        page.click("#record:enabled" if attempt == 1 else "#again:enabled")
+        wait_for_episode(page, before)
         page.wait_for_timeout(1000 * SETTLE)
-        if attempt == 1:
-            page.click("#record:enabled")
-        page.wait_for_function("document.getElementById('teach-headline').textContent === 'Recording'")
         hand = ScriptedOperator(family, task, rng)
 
         def act(scene: Scene, hand: ScriptedOperator = hand) -> Any:
@@ -73,7 +73,7 @@ def teach(page: Page, family: Family, rng: np.random.Generator) -> Taught:
         if distance < family.success_radius:
             keep(page)
             return Taught(task.index, attempt, True, time.monotonic() - begin, distance)
-        page.click("#again:enabled" if attempt < ATTEMPTS else "#discard:enabled")
+    page.click("#discard:enabled")
     return Taught(task.index, ATTEMPTS, False, time.monotonic() - begin, distance)
 
 
@@ -85,10 +85,29 @@ def keep(page: Page) -> None:
     page.wait_for_selector("#record:enabled, #quota-bar[aria-valuenow='100']")
 
 
+def status(page: Page) -> dict[str, Any]:
+    """What the panel says."""
+    said: dict[str, Any] = page.evaluate("fetch('/api/status').then(r => r.json())")
+    return said
+
+
+def wait_for_episode(page: Page, before: str) -> None:
+    """Wait until another episode than `before` is being recorded.
+
+    Raises:
+        TimeoutError: there is none.
+    """
+    end = time.monotonic() + PATIENCE
+    while (now := status(page)["recorder"])["state"] != "recording" or now["episode"] == before:
+        if time.monotonic() > end:
+            raise TimeoutError(f"the recorder does not begin: {now}")
+        page.wait_for_timeout(50)
+
+
 def chosen(page: Page) -> Task:
     """The task the page teaches."""
     page.wait_for_selector("#record:enabled")
-    said = page.evaluate("fetch('/api/status').then(r => r.json())")["teach"]
+    said = status(page)["teach"]
     return Task("push", said["split"], said["index"], tuple(said["context"]), 0)
 
 
@@ -97,18 +116,18 @@ def run(tasks: int, per_task: int, data: Path, pictures: Path | None) -> dict[st
     family, rng, taught = families.family("push"), np.random.default_rng(0), []
     with tempfile.TemporaryDirectory() as logs, PanelStack(Path(logs), data) as stack, browser() as chromium:
         context = chromium.new_context(viewport={"width": LAPTOP[0], "height": LAPTOP[1]})
-        page = log_in(context, *stack.link())
+        url, secret = stack.link()
+        page = log_in(context, url, secret)
         plan = {"split": "train", "tasks": tasks, "per_task": per_task}
-        page.evaluate(
-            "body => fetch('/api/plan', {method: 'POST', body: JSON.stringify(body),"
-            " headers: {'x-gmps': '1', 'content-type': 'application/json'}})", plan,
-        )  # fmt: skip
+        answer = page.request.post(f"{url}/api/plan", data=plan, headers={"x-gmps": "1"})
+        if not answer.ok:
+            raise RuntimeError(f"the plan is refused: {answer.text()}")
         page.reload()
         take_the_arm(page)
         page.locator("#speed").fill("100")
         page.click("#teach-next:enabled")
         begin = time.monotonic()
-        while page.locator("#quota-bar").get_attribute("aria-valuenow") != "100":
+        while page.locator("#quota-bar").get_attribute("aria-valuenow") != "100" and len(taught) < 2 * tasks * per_task:
             taught.append(teach(page, family, rng))
             print(f"task {taught[-1].task}: {'kept' if taught[-1].kept else 'given up'} after {taught[-1].attempts}, "
                   f"{taught[-1].seconds:.0f} s, {100 * taught[-1].distance:.1f} cm", flush=True)  # fmt: skip
