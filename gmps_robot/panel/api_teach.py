@@ -48,13 +48,13 @@ def router(panel: Panel) -> APIRouter:
 
 def _lease(panel: Panel, body: schema.LeaseBody, who: Person) -> schema.LeaseAnswer:
     if body.action == "release":
-        panel.desk.release(body.session, who.name)
+        panel.desk.release(body.session, who)
         return schema.LeaseAnswer(session="", holder="", seconds=0.0, message="nobody holds the arm")
     if body.action == "take_over" and not who.may("admin"):
         raise SessionError(f"{who.name} is an {who.role}; taking the arm from somebody else needs the role admin")
-    held = panel.desk.acquire(who.name, take_over=body.action == "take_over")
+    held = panel.desk.acquire(who, take_over=body.action == "take_over")
     return schema.LeaseAnswer(
-        session=held.session, holder=held.holder, seconds=LEASE_LIFE, message=f"{held.holder} holds the arm"
+        session=held.session, holder=who.name, seconds=LEASE_LIFE, message=f"{who.name} holds the arm"
     )
 
 

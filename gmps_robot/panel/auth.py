@@ -11,7 +11,7 @@ import hmac
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from gmps_robot.errors import GmpsError
@@ -45,6 +45,7 @@ class Person:
 
     name: str
     role: Role
+    login: str = field(default="", compare=False)  # tells two people of one name apart
 
     def may(self, role: Role) -> bool:
         """Whether this person has the rights of `role`: each includes those before it."""
@@ -88,7 +89,7 @@ class Door:
         self._own = b""  # digest of the link of whoever started the panel
         self._tell: Callable[[], None] = lambda: None
         if token:
-            self._passes.append(Pass(_digest(token), "bearer", Person("token", "admin"), float("inf")))
+            self._passes.append(Pass(_digest(token), "bearer", Person("token", "admin", "token"), float("inf")))
 
     def tell_links(self, name: str, say: Callable[[str], None]) -> None:
         """Tell whoever started the panel, `name`, the secret of a login link, and a fresh one whenever it was used."""
@@ -113,7 +114,9 @@ class Door:
             if len(self._passes) >= MAX_PASSES:
                 raise GmpsError(f"{MAX_PASSES} logins, links and tokens are open; restart the panel to end them all")
             secret = self._make()
-            self._passes.append(Pass(_digest(secret), kind, person, now + (LIVES[kind] if life is None else life)))
+            digest = _digest(secret)
+            person = replace(person, login=digest.hex()[:16])
+            self._passes.append(Pass(digest, kind, person, now + (LIVES[kind] if life is None else life)))
         return secret
 
     def login(self, token: str, name: str, address: str) -> tuple[str, Person]:

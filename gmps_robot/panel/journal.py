@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,7 +16,6 @@ WAITING = 4096  # events that may wait for a slow disk
 class Event:
     """One act."""
 
-    at: float  # Unix time [s]
     who: str  # name, or address where nobody is logged in
     role: str  # empty: not logged in
     what: str  # such as "POST /api/arm/stop"
@@ -28,15 +26,15 @@ class Event:
 class Journal:
     """Hands events to `write` one by one; what cannot be written is at least in the log."""
 
-    def __init__(self, write: Callable[[Event], None], wall_clock: Callable[[], float] = time.time) -> None:
-        self._write, self._wall_clock = write, wall_clock
+    def __init__(self, write: Callable[[Event], None]) -> None:
+        self._write = write
         self._queue: queue.Queue[Event | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
     def note(self, who: str, role: str, what: str, detail: str, outcome: str) -> None:
         """Write down an act that happens now. Never waits, never raises."""
-        event = Event(self._wall_clock(), who, role, what, detail, outcome)
+        event = Event(who, role, what, detail, outcome)
         try:
             self._queue.put_nowait(event)
         except queue.Full:

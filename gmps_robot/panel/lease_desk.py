@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from gmps_robot.control.lease import LEASE_LIFE
 from gmps_robot.errors import SessionError
+from gmps_robot.panel.auth import Person
 from gmps_robot.panel.bridge import PanelBridge
 
 HEARD_WITHIN = 1.0  # the driver tells who holds its lease at least this often [s]
@@ -21,7 +22,7 @@ class Holding:
 
     session: str  # names it towards the page
     lease: str  # names it towards the driver; never leaves this process
-    holder: str
+    holder: Person
     since: float  # [s]
     expires: float  # [s]
 
@@ -35,7 +36,7 @@ class LeaseDesk:
         self._lock = threading.Lock()
         self._holding: Holding | None = None
 
-    def acquire(self, holder: str, take_over: bool = False) -> Holding:
+    def acquire(self, holder: Person, take_over: bool = False) -> Holding:
         """Take the arm for `holder`; with `take_over` from whoever has it by this panel.
 
         Raises:
@@ -43,14 +44,14 @@ class LeaseDesk:
         """
         with self._lock:
             now, held = self._clock(), self._holding
-            if held is not None and held.expires > now and (take_over or held.holder == holder):
+            if held is not None and held.expires > now and (take_over or _same(held.holder, holder)):
                 self._bridge.lease_release(held.lease)
-            lease = self._bridge.lease_acquire(holder)
+            lease = self._bridge.lease_acquire(holder.name)
             now = self._clock()
             self._holding = Holding(secrets.token_hex(8), lease, holder, now, now + LEASE_LIFE)
             return self._holding
 
-    def release(self, session: str, holder: str) -> None:
+    def release(self, session: str, holder: Person) -> None:
         """Give the arm back.
 
         Raises:
@@ -63,7 +64,7 @@ class LeaseDesk:
             self._holding = None
             self._bridge.lease_release(held.lease)
 
-    def lease_of(self, session: str, holder: str) -> str:
+    def lease_of(self, session: str, holder: Person) -> str:
         """Return the driver's lease behind `session`, empty when it is not, or no more, `holder`'s."""
         held = self._valid(session, holder)
         return "" if held is None else held.lease
@@ -78,12 +79,17 @@ class LeaseDesk:
     def holder(self) -> str:
         """Who holds the arm by this panel; empty: nobody."""
         held = self._holding
-        return held.holder if held is not None and held.expires > self._clock() else ""
+        return held.holder.name if held is not None and held.expires > self._clock() else ""
 
-    def _valid(self, session: str, holder: str) -> Holding | None:
+    def _valid(self, session: str, holder: Person) -> Holding | None:
         held = self._holding
-        if held is None or held.session != session or held.holder != holder or held.expires <= self._clock():
+        if held is None or held.session != session or not _same(held.holder, holder) or held.expires <= self._clock():
             return None
-        if self._clock() - held.since > HEARD_WITHIN and self._bridge.state().holder != holder:
+        if self._clock() - held.since > HEARD_WITHIN and self._bridge.state().holder != holder.name:
             return None  # the driver has taken it back, or is another one
         return held
+
+
+def _same(one: Person, other: Person) -> bool:
+    """Two people may go by one name; a login is one person's."""
+    return one.login == other.login and one.name == other.name

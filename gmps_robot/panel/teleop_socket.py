@@ -61,9 +61,9 @@ class Driver:
     def close(self) -> None:
         """The page is gone: rest, and give the arm back."""
         self._rest("the page is gone")
-        if self._panel.desk.lease_of(self.stream.session, self._who.name):
+        if self._panel.desk.lease_of(self.stream.session, self._who):
             try:
-                self._panel.desk.release(self.stream.session, self._who.name)
+                self._panel.desk.release(self.stream.session, self._who)
             except SessionError:
                 return  # it lapsed meanwhile
 
@@ -76,10 +76,10 @@ class Driver:
         state = self._panel.bridge.state()
         if state.guard.state in (*STOPPED, "DISABLED", "DISCONNECTED"):
             return f"the arm is {state.guard.state}" + (f" ({state.guard.reason})" if state.guard.reason else "")
-        return "" if self._panel.desk.lease_of(session, self._who.name) else NOT_HELD
+        return "" if self._panel.desk.lease_of(session, self._who) else NOT_HELD
 
     def _act(self, verdict: Verdict) -> None:
-        lease = self._panel.desk.lease_of(self.stream.session, self._who.name)
+        lease = self._panel.desk.lease_of(self.stream.session, self._who)
         if verdict.velocity is not None and lease:
             self._panel.bridge.teleop(verdict.velocity, verdict.gripper, lease)
             self._panel.desk.renewed(self.stream.session)

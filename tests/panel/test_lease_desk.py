@@ -20,44 +20,45 @@ from gmps_robot.panel.demo import FakeBridge
 from gmps_robot.panel.lease_desk import LeaseDesk
 from tests.panel.conftest import BEARER, Clock
 
-PEOPLE = ("Ada", "Grace", "Linus")
+PEOPLE = tuple(Person(name, "operator", login) for name, login in (("Ada", "1"), ("Grace", "2"), ("Ada", "3")))
 
 
 class TwoOperators(RuleBasedStateMachine):
-    """People who take, use, give back and steal the arm in any order, with a clock that runs on."""
+    """People, two of one name, who take, use, give back and steal the arm in any order, with a clock that runs on."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
         self.bridge = FakeBridge(clock=self.clock)
         self.desk = LeaseDesk(self.bridge, self.clock)
-        self.sessions: dict[str, str] = {}
+        self.sessions: dict[str, str] = {}  # by login
 
     @rule(who=st.sampled_from(PEOPLE), take_over=st.booleans())
-    def acquire(self, who: str, take_over: bool) -> None:
-        holder = self.desk.holder
+    def acquire(self, who: Person, take_over: bool) -> None:
+        holder, before = self.desk.holder, self._able()
         try:
-            self.sessions[who] = self.desk.acquire(who, take_over).session
+            self.sessions[who.login] = self.desk.acquire(who, take_over).session
         except SessionError as refused:
             why = str(refused)
             assert f"held by {holder}" in why
-            assert holder not in ("", who)
+            assert holder
+            assert before not in ("", who.login)
             assert not take_over
         else:
-            assert take_over or holder in ("", who)
+            assert take_over or before in ("", who.login)
 
     @rule(who=st.sampled_from(PEOPLE))
-    def release(self, who: str) -> None:
-        held = bool(self.desk.lease_of(self.sessions.get(who, ""), who))
+    def release(self, who: Person) -> None:
+        held = bool(self.desk.lease_of(self.sessions.get(who.login, ""), who))
         try:
-            self.desk.release(self.sessions.get(who, ""), who)
+            self.desk.release(self.sessions.get(who.login, ""), who)
             assert held
         except SessionError:
             assert not held
 
     @rule(who=st.sampled_from(PEOPLE))
-    def drive(self, who: str) -> None:
-        session = self.sessions.get(who, "")
+    def drive(self, who: Person) -> None:
+        session = self.sessions.get(who.login, "")
         lease = self.desk.lease_of(session, who)
         if lease:
             self.bridge.teleop((1.0, 0.0, 0.0), 0.0, lease)
@@ -71,15 +72,21 @@ class TwoOperators(RuleBasedStateMachine):
     @rule(data=st.data())
     def use_the_session_of_somebody_else(self, data: st.DataObject) -> None:
         owner = data.draw(st.sampled_from(sorted(self.sessions)))
-        other = data.draw(st.sampled_from([name for name in PEOPLE if name != owner]))
+        other = data.draw(st.sampled_from([who for who in PEOPLE if who.login != owner]))
         assert self.desk.lease_of(self.sessions[owner], other) == ""
 
     @invariant()
     def never_two_holders(self) -> None:
-        able = [who for who in PEOPLE if self.desk.lease_of(self.sessions.get(who, ""), who)]
+        able = self._holders()
         assert len(able) <= 1
         if able:
-            assert self.bridge.state().holder == able[0]
+            assert self.bridge.state().holder == able[0].name
+
+    def _holders(self) -> list[Person]:
+        return [who for who in PEOPLE if self.desk.lease_of(self.sessions.get(who.login, ""), who)]
+
+    def _able(self) -> str:
+        return next((who.login for who in self._holders()), "")
 
 
 TwoOperators.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
