@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
 
 from gmps_robot.errors import ConfigError
+from gmps_robot.panel import gate
 from gmps_robot.panel.app import create_api
+from gmps_robot.panel.auth import Person
 from gmps_robot.panel.context import Panel
 from gmps_robot.panel.server import PanelServer, bind
 from gmps_robot.panel.settings import TOKEN_LENGTH, PanelSettings
+from tests.panel.conftest import BEARER
+
+TLS = Path(__file__).with_name("tls")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "203.0.113.5", "::", "robot.lab", ""])
@@ -41,6 +49,53 @@ def test_a_short_token_is_refused_and_no_token_is_ever_printed() -> None:
 def test_a_port_that_cannot_be_is_named(port: int) -> None:
     with pytest.raises(ConfigError, match=str(port)):
         PanelSettings(port=port)
+
+
+def test_over_tls_the_cookie_is_secure_and_plain_http_gets_nothing(panel: Panel) -> None:
+    certificate, key = str(TLS / "certificate.pem"), str(TLS / "key.pem")  # of nobody but this test
+    settings = replace(panel.settings, certificate=certificate, key=key)
+    trusted = ssl.create_default_context(cafile=certificate)
+    with PanelServer(create_api(replace(panel, settings=settings)), settings) as server:
+        assert server.url.startswith("https://127.0.0.1:")
+        token = panel.door.issue("link", Person("Ada", "viewer"))
+        with httpx.Client(base_url=server.url, headers={"x-gmps": "1"}, verify=trusted) as browser:
+            answer = browser.post("/api/login", json={"token": token})
+            assert "Secure" in answer.headers["set-cookie"]
+            assert browser.get("/api/me").json()["name"] == "Ada"
+        with pytest.raises(httpx.HTTPError):
+            httpx.get(f"http://127.0.0.1:{server.port}/healthz")
+
+
+def test_a_certificate_that_cannot_be_read_is_named(panel: Panel) -> None:
+    settings = replace(panel.settings, certificate=__file__, key=str(TLS / "key.pem"))
+    with pytest.raises(ConfigError, match="not a readable PEM certificate"):
+        PanelServer(create_api(panel), settings)
+
+
+def test_a_forwarded_address_is_not_believed(panel: Panel) -> None:
+    """Else one guesser would look like many."""
+    with PanelServer(create_api(panel), panel.settings) as server:
+        statuses = [
+            httpx.post(
+                f"{server.url}/api/login", json={"token": "guess"},
+                headers={"x-gmps": "1", "x-forwarded-for": f"203.0.113.{k}"},
+            ).status_code
+            for k in range(7)
+        ]
+    assert statuses == [401] * 5 + [429] * 2
+
+
+def test_a_request_that_never_ends_is_given_up(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "BODY_TIME", 0.5)
+    with PanelServer(create_api(panel), panel.settings) as server, socket.create_connection(
+        ("127.0.0.1", server.port), 10.0
+    ) as slow:
+        slow.sendall(
+            b"POST /api/arm/stop HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            + f"Authorization: {BEARER['authorization']}\r\nContent-Length: 100\r\n\r\n{{".encode()
+        )
+        assert slow.recv(4096).startswith(b"HTTP/1.1 408")
+        assert httpx.get(f"{server.url}/healthz").status_code == 200
 
 
 def test_a_taken_port_is_named_with_what_to_do() -> None:
