@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import logging
 import os
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from gmps_robot.errors import GmpsError
 from gmps_robot.panel.app import create_app
-from gmps_robot.panel.auth import Door
+from gmps_robot.panel.auth import Door, starter
 from gmps_robot.panel.context import Panel
 from gmps_robot.panel.demo import FakeBridge
 from gmps_robot.panel.demo_archive import DemoArchive
@@ -45,7 +44,7 @@ def _serve(options: argparse.Namespace, settings: PanelSettings, folder: Path) -
     door = Door(time.monotonic, token=settings.token)
     server = PanelServer(create_app(Panel.of(bridge, DemoArchive(folder, bridge), settings, door)), settings)
     door.tell_links(
-        getpass.getuser(), lambda secret: LOG.info("panel (demo): %s   stop with Ctrl-C", server.login_url(secret))
+        starter(), lambda secret: LOG.info("panel (demo): %s   stop with Ctrl-C", server.login_url(secret))
     )
     server.run()
 

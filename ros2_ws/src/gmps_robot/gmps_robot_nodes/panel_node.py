@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from gmps_robot.data.catalog import Catalog
 from gmps_robot.families.family import Family
 from gmps_robot.panel.app import create_app
 from gmps_robot.panel.archive import Archive
-from gmps_robot.panel.auth import Door
+from gmps_robot.panel.auth import Door, starter
 from gmps_robot.panel.context import Panel
 from gmps_robot.panel.server import PanelServer
 from gmps_robot.panel.settings import TOKEN_VARIABLE, PanelSettings
@@ -74,7 +73,7 @@ def _work(ending: Ending) -> int:
             panel = Panel.of(bridge, Archive(catalog), settings, door, family.name)
             with PanelServer(create_app(panel), settings) as server:
                 say = node.get_logger().info
-                door.tell_links(getpass.getuser(), lambda secret: say(f"panel: {server.login_url(secret)}"))
+                door.tell_links(starter(), lambda secret: say(f"panel: {server.login_url(secret)}"))
                 spin(executor, ending)
     finally:
         node.destroy_node()
