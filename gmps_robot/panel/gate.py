@@ -21,10 +21,11 @@ from gmps_robot.panel.settings import PanelSettings
 
 BODY_TIME = 10.0  # how long a client may take to send a few dozen bytes [s]
 NOT_LOGGED_IN = "you are not logged in, or your login has expired; open the login link from the terminal of the panel"
+NO_ORIGIN = "a stream needs the Origin that every browser sends; programs show a bearer token"
 SECRET = frozenset({"token"})  # fields of requests that stay out of the log
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 CLOSE_CODES = {401: 4401, 403: 4403}
-READING_JSON_ONLY = ("/_nicegui",)  # NiceGUI's own socket falls back to POST with a content type of its own
+NICEGUI = "/_nicegui"  # its own socket falls back to POST, with a content type of its own
 
 
 def cookie_name(headers: Headers) -> str:
@@ -62,6 +63,9 @@ class Gate:
         except PauseError as pause:
             await _pause(scope, receive, send, pause)
             return
+        if method == "WS" and "authorization" not in headers and "origin" not in headers:
+            await _refuse(scope, receive, send, (403, NO_ORIGIN), "Foreign")
+            return
         if right != "public" and (person is None or not person.may(right)):
             await self._turn_away(scope, receive, send, person, right)
             return
@@ -96,7 +100,7 @@ class Gate:
 
     async def _change(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         """Read the body, which is small, let the request do its work, and write it down."""
-        own = not scope["path"].startswith(READING_JSON_ONLY)
+        own = not scope["path"].startswith(NICEGUI)
         refusal = misshapen(headers) if own else None
         if refusal is not None:
             await _refuse(scope, receive, send, refusal, "Refused")

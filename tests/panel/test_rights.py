@@ -7,6 +7,7 @@ import re
 import pytest
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from gmps_robot.panel.app import create_api
 from gmps_robot.panel.auth import ROLES, Door, Person, Role
@@ -50,7 +51,8 @@ def test_every_route_for_every_role(anonymous: TestClient, bridge: FakeBridge, d
         may = right == "public" or (role is not None and Person(role, role).may(right))
         if method == "WS":
             refusal = 4401 if role is None else 4403
-            assert (route, _opens(anonymous, template, headers)) == (route, None if may else refusal)
+            origin = {"origin": "http://127.0.0.1"}
+            assert (route, _opens(anonymous, template, {**headers, **origin})) == (route, None if may else refusal)
             continue
         before = len(bridge.calls)
         body = {} if method == "POST" else None
@@ -91,6 +93,23 @@ def test_stop_is_never_limited(anonymous: TestClient, bridge: FakeBridge, door: 
     assert anonymous.get("/api/status", headers={"authorization": "Bearer wrong"}).status_code == 429
     statuses = {anonymous.post("/api/arm/stop", json={}, headers=viewer).status_code for _ in range(50)}
     assert statuses == {200}
+
+
+def test_the_page_and_its_socket_are_for_whoever_is_logged_in(anonymous: TestClient) -> None:
+    assert anonymous.get("/_nicegui/anything.js").status_code == 401
+    own = {"origin": "http://127.0.0.1"}
+    assert _opens(anonymous, "/_nicegui_ws/socket.io/", own) == 4401
+
+
+def test_a_cookie_alone_opens_no_stream_without_the_origin_that_browsers_send(
+    anonymous: TestClient, door: Door
+) -> None:
+    anonymous.cookies.set("gmps_panel_80", door.issue("cookie", Person("Ada", "operator")))
+    for path in ("/ws/status", "/ws/camera", "/ws/teleop"):
+        assert _opens(anonymous, path, {"origin": "http://127.0.0.1"}) is None
+        with pytest.raises(WebSocketDisconnect) as refused, anonymous.websocket_connect(f"ws://127.0.0.1{path}"):
+            pass
+        assert refused.value.code == 1008
 
 
 def test_an_unknown_route_does_not_exist_for_anybody(client: TestClient) -> None:
