@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import cv2
 
 from gmps_robot.errors import SetupError
 
 INSTALL = "pip install --force-reinstall 'opencv-python-headless>=4.14.0.94,<5'"
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Let OpenCV compute in one thread: with several, the same views give other last digits each time."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def check_opencv(version: str = cv2.__version__, has_hand_eye: bool = hasattr(cv2, "calibrateHandEye")) -> None:

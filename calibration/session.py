@@ -17,7 +17,7 @@ from gmps_robot.types import ArmState, FloatArray, ImageArray
 STILL_PIXELS = 0.2  # corners move less than this between two frames [pixel]
 STILL_JOINTS = 0.002  # [rad/s]
 STILL_FOR = 0.5  # [s]
-SHARP = 0.25  # see `sharpness`
+SHARP = 0.30  # see `sharpness`
 DARK, BRIGHT = 40.0, 250.0  # mean grey values of a board that is under- or overexposed
 DIFFERENT = 12.0  # mean motion of the corners since the nearest view that is worth another one [pixel]
 

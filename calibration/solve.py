@@ -15,7 +15,7 @@ from calibration.hand_eye import disagreement, hands, problem, seen_poses, solve
 from calibration.held_out import BUNDLE, Errors, held_out
 from calibration.intrinsics import Intrinsics, solve_intrinsics
 from calibration.lens import sensor
-from calibration.opencv import check_opencv
+from calibration.opencv import check_opencv, repeatable
 from calibration.poses import frame_pose
 from calibration.sightings import Sightings, check_enough, sight
 from calibration.solution import Solution
@@ -47,7 +47,8 @@ def solve_capture(directory: Path, capture: Capture, now: datetime | None = None
         SetupError: an OpenCV that calibrates wrongly.
     """
     check_opencv()
-    solved = solve(sight(directory, capture))
+    with repeatable():
+        solved = solve(sight(directory, capture))
     return solution(solved, capture, capture_id(directory, capture), now or datetime.now(UTC)), solved
 
 
