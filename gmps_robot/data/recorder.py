@@ -76,10 +76,11 @@ class Message(NamedTuple):
 
 
 class Recorder:
-    """One episode at a time. `envelope` is that of the guard, as soon as it is known.
+    """One episode at a time.
 
     Attributes:
-        envelope: content id of the safety envelope in force.
+        envelope: content id of the safety envelope in force, as soon as the guard has told it.
+        over: the open episode is over and waits to be judged: what the arm and the camera do meanwhile is not its own.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Recorder:
             free: bytes that are free on the disk of a folder.
             now_ns: wall clock.
         """
-        self.envelope = envelope
+        self.envelope, self.over = envelope, False
         self._data, self._rig, self._free, self._now = data, rig, free, now_ns
         self._writer: EpisodeWriter | None = None
         self._before: deque[Message] = deque()
@@ -170,7 +171,8 @@ class Recorder:
             self._latched[message.topic] = message
         if self._writer is not None:
             self._dropped += max(0, message.sequence - last - 1)
-            self._write(message)
+            if not self.over or message.topic in LATCHED:
+                self._write(message)
             return
         self._before.append(message)
         while message.log_ns - self._before[0].log_ns > BEFORE_NS:
@@ -267,7 +269,7 @@ class Recorder:
         self._let_go()
 
     def _let_go(self) -> None:
-        self._writer, self._ended_ns = None, self._now()
+        self._writer, self._ended_ns, self.over = None, self._now(), False
         self._before.clear()
 
 

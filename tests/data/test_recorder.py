@@ -87,6 +87,18 @@ def test_what_was_said_long_before_still_holds_at_the_start(world: World) -> Non
     assert names.APPLIED not in counted
 
 
+def test_while_an_episode_waits_to_be_judged_only_what_is_said_of_it_is_kept(world: World) -> None:
+    episode = world.recorder.start(world.take(source="policy", checkpoint="push-vision@0"))
+    for k in range(10):
+        world.live(k, "policy")
+    world.recorder.over = True
+    for k in range(10, 30):
+        world.live(k, "policy")
+    counted = check(world.recorder.save(episode, reward=1.0, success=True).path).messages
+    assert (counted[names.IMAGE], counted[names.GUARD]) == (10, 30)
+    assert not world.recorder.over  # the next one is not over yet
+
+
 def test_missing_messages_are_counted(world: World) -> None:
     episode = world.recorder.start(world.take())
     world.live(0)

@@ -35,6 +35,7 @@ from gmps_robot_nodes.spinning import Ending, main
 
 BEAT = 0.02  # [s]
 STATUS_PERIOD = 0.5  # [s]
+OUTCOME = 1.0  # after the last step of a policy's episode, in which its outcome is seen [s]
 MODES = {"twin": "twin", "sawyer": "robot", "emulator": "emulator"}
 
 
@@ -65,6 +66,7 @@ class RecorderNode(Node):
         self._told: tuple[object, ...] = ()
         self._told_at = 0.0
         self._episode = ""  # of the session, that we record by ourselves
+        self._judged_from: float | None = None  # since when that episode waits to be judged [s]
         self._note = ""  # what a person should know beside what the recorder says
         self.create_service(RecorderStart, "recorder/start", self._start)
         self.create_service(RecorderSave, "recorder/save", self._save)
@@ -105,8 +107,14 @@ class RecorderNode(Node):
                 self._recorder.envelope = envelope or self._recorder.envelope
             if message.topic == names.SESSION and self._record:
                 self._follow(deserialize_message(message.data, AdaptStatus))
+        if self._episode and self._judged_from is not None:
+            self._recorder.over = time.monotonic() - self._judged_from > OUTCOME
 
     def _follow(self, heard: AdaptStatus) -> None:
+        if heard.phase != "awaiting_label":
+            self._judged_from = None
+        elif self._judged_from is None:
+            self._judged_from = time.monotonic()
         for act in self._follower.follow(session_status.status(heard)):
             try:
                 self._do(act, heard)
