@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ class Archive:
     def _pictures(self, row: Episode) -> tuple[bytes, ...]:
         """The picture of each step: the one for people where there is one."""
         read = self._read(row)
-        return read.views if any(read.views) else read.jpegs
+        return tuple(view or image for view, image in zip_longest(read.views, read.jpegs, fillvalue=b""))
 
     def _signals(self, row: Episode, rewards: list[float | None]) -> schema_archive.SignalsAnswer:
         read = self._read(row)
