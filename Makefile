@@ -61,7 +61,7 @@ $(STAMPS)/torch-$(TORCH): scripts/install_torch.py | $(STAMPS)/venv
 
 $(STAMPS)/deps: pyproject.toml constraints.txt ros2_ws/src/gmps_robot/setup.py $(STAMPS)/torch-$(TORCH)
 	@echo 'installing packages and ROS 2 wheels (a few minutes the first time)'
-	@$(PIP) --editable '.[sim,data,export,panel,sawyer,ros,ros-build]'
+	@$(PIP) --editable '.[sim,calibration,data,export,panel,sawyer,ros,ros-build]'
 	@$(PIP) --no-deps --no-build-isolation --editable ros2_ws/src/gmps_robot
 	@touch $@
 
