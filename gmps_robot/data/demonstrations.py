@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gmps_robot.data.cache import Cache, Derived
+from gmps_robot.data.cache import Cache, Derived, Frames
 from gmps_robot.data.catalog import KEPT, Catalog, EpisodeFilter
 from gmps_robot.data.models import Dataset, Episode
 from gmps_robot.errors import CatalogError, ConfigError, nearest
@@ -82,8 +82,12 @@ def parse(text: str) -> Choice:
     return Choice(family, tuple(filters), bool(plus))
 
 
-def load(catalog: Catalog, choice: Choice, family: Family, kind: Literal["state", "vision"], text: str) -> Demonstrated:
+def load(
+    catalog: Catalog, choice: Choice, family: Family, kind: Literal["state", "vision"], text: str, rig: str = NOMINAL
+) -> Demonstrated:
     """Read the accepted demonstrations that `choice` means, and keep the choice in the catalogue as a data set.
+
+    `rig` is the id of the rig that a policy of kind "vision" is trained for.
 
     Raises:
         CatalogError: too few of them.
@@ -94,7 +98,7 @@ def load(catalog: Catalog, choice: Choice, family: Family, kind: Literal["state"
         raise ConfigError(f"--demos {text}: the recipe is for the family {family.name!r}, not {choice.family!r}")
     episodes = chosen(catalog, choice)
     if kind == "vision":
-        _check_rig(episodes, text)
+        _check_rig(episodes, text, rig)
     by_task: dict[str, list[Episode]] = {}
     for episode in sorted(episodes, key=lambda row: (row.started_ns, row.id)):
         by_task.setdefault(episode.task, []).append(episode)
@@ -111,12 +115,13 @@ def load(catalog: Catalog, choice: Choice, family: Family, kind: Literal["state"
     return Demonstrated(tasks, freeze(catalog, episodes, text).id, missing)
 
 
-def _check_rig(episodes: list[Episode], text: str) -> None:
-    strange = [row for row in episodes if row.rig != NOMINAL]
+def _check_rig(episodes: list[Episode], text: str, rig: str) -> None:
+    strange = [row for row in episodes if row.rig != rig]
     if strange:
         raise ConfigError(
             f"--demos {text}: episode {strange[0].id} was recorded on the rig {strange[0].rig}; a vision policy is "
-            f"trained with pictures of the rig {NOMINAL}. Take {text.split('+')[0]},rig={NOMINAL}, or a state recipe"
+            f"trained with pictures of one rig, here {rig}. Take {text.split('+')[0]},rig={rig}, or a state recipe, or "
+            "name the rig's file by --rig"
         )
 
 
@@ -143,22 +148,22 @@ def freeze(catalog: Catalog, episodes: list[Episode], query: str) -> Dataset:
 def _of_task(
     catalog: Catalog, name: str, rows: list[Episode], cache: Cache, family: Family, kind: str
 ) -> TaskDemonstrations:
-    observations, labels, frames = [], [], []
+    episodes, kept, begin = [], [], 0
     for row in rows:
         derived = cache.get(catalog.file(row), row.sha256)
         if kind == "state" and not len(derived.objects):
             raise ConfigError(f"episode {row.id} (rig {row.rig}) has no scene state: train a vision recipe from it")
         if kind == "vision" and not len(derived.frames):
             raise ConfigError(f"episode {row.id} (rig {row.rig}) has no camera images: train a state recipe from it")
-        keep = taught(derived.commanded)
-        observations.append(_observations(derived, family)[keep])
-        labels.append(family.policy_action(derived.commanded[keep].astype(np.float64)).astype(np.float32))
-        if kind == "vision":
-            frames.append(derived.frames[keep])
-    return TaskDemonstrations(
-        catalog.task(name), np.concatenate(observations), np.concatenate(labels),
-        np.concatenate(frames) if frames else None, len(rows),
-    )  # fmt: skip
+        episodes.append(derived)
+        kept.append(begin + taught(derived.commanded))
+        begin += len(derived)
+    periods = np.concatenate(kept)
+    observations = np.concatenate([_observations(derived, family) for derived in episodes])[periods]
+    commanded = np.concatenate([derived.commanded for derived in episodes])[periods].astype(np.float64)
+    labels = family.policy_action(commanded).astype(np.float32)
+    frames = Frames(episodes).batch(periods) if kind == "vision" else None
+    return TaskDemonstrations(catalog.task(name), observations, labels, frames, len(rows))
 
 
 def taught(commanded: Float32Array) -> NDArray[np.int64]:
