@@ -17,6 +17,7 @@ from gmps_robot.policy import PolicySpec
 from gmps_robot.tasks import Task
 from sim.demonstrations import collect_demonstrations
 from sim.randomize import around_nominal
+from sim.render.camera import POLICY_CAMERA, Camera
 
 if TYPE_CHECKING:
     from gmps_robot.data.demonstrations import Demonstrated, TaskDemonstrations
@@ -46,15 +47,19 @@ def training_tasks(recipe: Recipe, family: Family, shown: Demonstrated | None) -
 
 
 def demonstration_set(
-    recipe: Recipe, family: Family, tasks: Sequence[Task], spec: PolicySpec, shown: Demonstrated | None
+    recipe: Recipe, family: Family, tasks: Sequence[Task], spec: PolicySpec, shown: Demonstrated | None,
+    camera: Camera = POLICY_CAMERA,
 ) -> tuple[DemonstrationSet, int]:
-    """Collect and join the demonstrations of `tasks`; also the control steps that this took in the twin."""
+    """Collect and join the demonstrations of `tasks`; also the control steps that this took in the twin.
+
+    `camera` is that of the rig.
+    """
     if not needs_expert(recipe):
         return _people(tasks, spec, shown), 0
     settings = recipe.demonstrations
     worlds = len(tasks) * settings.per_task
     made = collect_demonstrations(
-        family, tasks, settings.per_task, settings.noise, recipe.seed, images=recipe.kind == "vision",
+        family, tasks, settings.per_task, settings.noise, recipe.seed, images=recipe.kind == "vision", camera=camera,
         variation=around_nominal(np.random.default_rng(recipe.seed), worlds, recipe.randomise),
     )  # fmt: skip
     images = None if made.images is None else torch.from_numpy(made.images).flatten(1, 2)

@@ -13,7 +13,7 @@ from gmps_robot.learning.pool import RollOut
 from gmps_robot.policy import Params, PolicySpec, encode, head, log_prob
 from gmps_robot.types import FloatArray, SceneState
 from sim.randomize import Variation, around_nominal
-from sim.render.camera import POLICY_CAMERA
+from sim.render.camera import POLICY_CAMERA, Camera
 from sim.vector import VecSim
 
 WORLDS_AT_ONCE = 2000  # larger batches are rolled out in parts of whole tasks
@@ -24,10 +24,14 @@ class VecSimulator:
 
     def __init__(
         self, family: Family, *, threads: int = 1, variation: Variation | None = None,
-        randomise: Mapping[str, tuple[float, ...]] | None = None,
+        randomise: Mapping[str, tuple[float, ...]] | None = None, camera: Camera = POLICY_CAMERA,
     ) -> None:  # fmt: skip
-        """Either one `variation` of all worlds, or half-widths within which every episode has its own."""
+        """Either one `variation` of all worlds, or half-widths within which every episode has its own.
+
+        `camera` is that of the rig, from which they vary.
+        """
         self.family, self.threads, self.variation, self.randomise = family, threads, variation, randomise
+        self.camera = camera
         self.steps = 0
         self._sims: dict[int, VecSim] = {}
 
@@ -116,7 +120,7 @@ class VecSimulator:
         return self._sims[n]
 
     def _build(self, n: int, variation: Variation | None) -> VecSim:
-        return VecSim(self.family, n, threads=self.threads, camera=POLICY_CAMERA, variation=variation)
+        return VecSim(self.family, n, threads=self.threads, camera=self.camera, variation=variation)
 
 
 def _encode_in_parts(spec: PolicySpec, slow: Params, proprio: Tensor, images: Tensor | None) -> Tensor:

@@ -23,10 +23,13 @@ from gmps_robot.learning.outer import MetaOptimiser, Theta
 from gmps_robot.learning.recipe import Recipe
 from gmps_robot.learning.warmup import warm_up
 from gmps_robot.policy import MetaPolicy, PolicySpec, expand, init_fast, init_slow, mirrored_normal
+from gmps_robot.rig import NOMINAL, RigCalibration, load_rig, save_rig
+from gmps_robot.rig_match import RIG
 from gmps_robot.tasks import Task, contexts
 from gmps_robot.tracking import RunLog
 from gmps_robot.types import FloatArray, SceneState
 from sim.demonstration_sources import demonstration_set, training_tasks
+from sim.render.camera import rig_camera
 from sim.rollouts import VecSimulator
 
 if TYPE_CHECKING:
@@ -53,24 +56,28 @@ def train(
     out: Path,
     progress: Callable[[str, int, int, dict[str, float]], None],
     shown: Demonstrated | None = None,
+    rig: RigCalibration | None = None,
 ) -> Theta:
     """Run `recipe` in `out`, or go on where it stopped. `progress(stage, done, total, record)` is called often.
 
-    `shown` are the demonstrations of people that `recipe.demonstrations` speaks of.
+    `shown` are the demonstrations of people that `recipe.demonstrations` speaks of, `rig` is the one whose camera the
+    policy will see through; None for the nominal one.
 
     Raises:
-        ConfigError: `out` holds a run of another recipe.
+        ConfigError: `out` holds a run of another recipe or rig.
     """
     torch.set_num_threads(1)
-    claim(recipe, out)
+    rig = rig or load_rig(NOMINAL)
+    claim(recipe, out, rig)
     family = family_by_name(recipe.family)
     tasks = training_tasks(recipe, family, shown)
     goals = contexts(tasks)
-    simulator = VecSimulator(family, randomise=recipe.randomise)
-    run = _resume(recipe, family, out, simulator)
+    simulator = VecSimulator(family, randomise=recipe.randomise, camera=rig_camera(rig))
+    spec = _spec(recipe, family, rig)
+    run = _resume(recipe, spec, out, simulator)
     with RunLog(out) as log:
         if run is None:
-            run = _begin(recipe, family, tasks, simulator, out, log, progress, shown)
+            run = _begin(recipe, family, spec, tasks, simulator, out, log, progress, shown)
         for record in _meta_train(recipe, family, goals, simulator, run, out):
             log.write(run.theta.steps, record)
             progress("meta-training", run.theta.steps, recipe.gmps.iterations * recipe.outer.steps, record)
@@ -99,27 +106,33 @@ def reward_function(family: Family, recipe: Recipe) -> Callable[[SceneState, Flo
     return lambda scene, context: family.reward(scene, context, recipe.reward)
 
 
-def claim(recipe: Recipe, out: Path) -> None:
-    """Reserve the folder `out` for `recipe`.
+def claim(recipe: Recipe, out: Path, rig: RigCalibration | None = None) -> None:
+    """Reserve the folder `out` for `recipe`, and for `rig` where that is not the nominal one.
 
     Raises:
-        ConfigError: it holds a run of another recipe.
+        ConfigError: it holds a run of another recipe or rig.
     """
+    rig = rig or load_rig(NOMINAL)
+    told, before = out / RIG, out / "recipe.yaml"
+    held = load_rig(told).rig_id if told.is_file() else NOMINAL
+    if before.is_file() and held != rig.rig_id:
+        raise ConfigError(f"{out} holds a run for the rig {held}, not {rig.rig_id}: choose another --out, or delete it")
+    if rig.rig_id != NOMINAL:
+        save_rig(rig, told)
     path = out / "recipe.yaml"
     if path.is_file() and config.load(Recipe, path) != recipe:
         raise ConfigError(f"{out} holds a run of another recipe or seed: choose another --out, or delete it")
     config.save(recipe, path)
 
 
-def _spec(recipe: Recipe, family: Family) -> PolicySpec:
+def _spec(recipe: Recipe, family: Family, rig: RigCalibration) -> PolicySpec:
     return PolicySpec(
         recipe.kind, family.name, family.observation_center, family.observation_scale, family.action_size,
-        recipe.latent_size,
+        recipe.latent_size, rig=rig.rig_id,
     )  # fmt: skip
 
 
-def _theta(recipe: Recipe, family: Family, tasks: int, generator: torch.Generator) -> Theta:
-    spec = _spec(recipe, family)
+def _theta(recipe: Recipe, spec: PolicySpec, tasks: int, generator: torch.Generator) -> Theta:
     slow = init_slow(spec, generator)
     fast = init_fast(spec, generator, recipe.log_std)
     fast["latent"] += recipe.latent_centre
@@ -131,6 +144,7 @@ def _theta(recipe: Recipe, family: Family, tasks: int, generator: torch.Generato
 def _begin(
     recipe: Recipe,
     family: Family,
+    spec: PolicySpec,
     tasks: tuple[Task, ...],
     simulator: VecSimulator,
     out: Path,
@@ -140,8 +154,8 @@ def _begin(
 ) -> Training:
     started = time.process_time()
     generator = torch.Generator().manual_seed(recipe.seed)
-    theta = _theta(recipe, family, len(tasks), generator)
-    demos, steps = demonstration_set(recipe, family, tasks, theta.spec, shown)
+    theta = _theta(recipe, spec, len(tasks), generator)
+    demos, steps = demonstration_set(recipe, family, tasks, spec, shown, simulator.camera)
     simulator.steps += steps
     goals = contexts(tasks)
     progress("demonstrations", 1, 1, {"samples": float(simulator.steps)})
@@ -199,14 +213,14 @@ def _save(run: Training, simulator: VecSimulator, out: Path) -> None:
     partial.replace(out / STATE)
 
 
-def _resume(recipe: Recipe, family: Family, out: Path, simulator: VecSimulator) -> Training | None:
+def _resume(recipe: Recipe, spec: PolicySpec, out: Path, simulator: VecSimulator) -> Training | None:
     if not (out / STATE).is_file():
         return None
     state = torch.load(out / STATE, weights_only=True)
     generator = torch.Generator()
     generator.set_state(state["generator"])
     slow, fast, steps = state["slow"], state["fast"], state["step_sizes"]
-    theta = Theta(_spec(recipe, family), slow, fast, steps, state["task_latents"], state["steps"])
+    theta = Theta(spec, slow, fast, steps, state["task_latents"], state["steps"])
     run = Training(theta, DemonstrationSet(*state["demos"]), generator, None, state["iteration"], state["cpu_seconds"])
     if state["adam"] is not None:
         run.optimiser = _optimiser(recipe, theta)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from gmps_robot.errors import ConfigError, TaskError
+from gmps_robot.errors import CheckpointError, ConfigError, TaskError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,6 +50,10 @@ class AdaptOptions:
     """Who judges an episode: the twin, or you at this terminal."""
     grade: Literal["binary", "stars", "distance", "sparse", "dense"] = "binary"
     """What the twin's judgement looks like; a person always answers yes or no."""
+    rig: str = "nominal"
+    """The rig that the twin stands for: a name or YAML file. A checkpoint for another one is refused."""
+    any_rig: bool = False
+    """Take the checkpoint also where it was trained for another rig."""
     latent_update: Literal["recipe", "belief"] = "recipe"
     """`belief` chooses each episode by what its label tells and needs about 10; `recipe` is the policy gradient."""
     seed: int = 0
@@ -78,10 +82,15 @@ def run(options: AdaptOptions) -> int:
     from gmps_robot.data.adaptations import keep_adaptation
     from gmps_robot.data.catalog import Catalog
     from gmps_robot.families import family as family_by_name
+    from gmps_robot.rig import load_rig
+    from gmps_robot.rig_match import mismatch
 
     torch.set_num_threads(1)  # more threads only get in the way of a loop that handles one image at a time
     console = Console()
-    policy = load_checkpoint(options.checkpoint)
+    policy, rig = load_checkpoint(options.checkpoint), load_rig(options.rig)
+    different = mismatch(options.checkpoint, rig)
+    if different and not options.any_rig:
+        raise CheckpointError(f"{different}, or give --any-rig")
     family = family_by_name(policy.spec.family)
     task = find_task(options, family)
     settings = session_config(options)
@@ -93,7 +102,7 @@ def run(options: AdaptOptions) -> int:
 
     session = AdaptationSession(policy, family, settings, clock=time.perf_counter, save=save)
     console.print(f"{source.name} meets {task.task_id}; results go to {out}", soft_wrap=True)
-    twin = TwinSession(session, family, task, options, console)
+    twin = TwinSession(session, family, task, options, console, rig)
     code = twin.run()
     report = twin.report(str(in_force(session, source, out)))
     for path in filter(None, (out / "result.json", options.json)):
@@ -160,12 +169,14 @@ def save_phi(phi: MetaPolicy, update: int, source: Path, out: Path, task: Task) 
     import shutil
 
     from gmps_robot.checkpoint import save_checkpoint
+    from gmps_robot.rig_match import RECIPE, RIG
 
     meta = {**phi.meta, "parent": str(source), "task": task.to_json(), "update": str(update)}
     directory = out / f"phi-{update}"
     save_checkpoint(replace(phi, meta=meta), directory)
-    if (source / "recipe.yaml").is_file():
-        shutil.copyfile(source / "recipe.yaml", directory / "recipe.yaml")
+    for name in (RECIPE, RIG):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, directory / name)
 
 
 def in_force(session: AdaptationSession, source: Path, out: Path) -> Path:

@@ -19,6 +19,7 @@ from gmps_robot.control.session_status import ACTING, SessionStatus, Stage
 from gmps_robot.control.timing import CycleTimer, Pacer
 from gmps_robot.errors import ConfigError
 from gmps_robot.families.family import Family, RewardKind
+from gmps_robot.rig import RigCalibration
 from gmps_robot.tasks import Task
 from gmps_robot.types import AppliedCommand, ImageArray, Observation, SceneState
 
@@ -39,9 +40,10 @@ class TwinSession:
     """
 
     def __init__(
-        self, session: AdaptationSession, family: Family, task: Task, options: AdaptOptions, console: Console
+        self, session: AdaptationSession, family: Family, task: Task, options: AdaptOptions, console: Console,
+        rig: RigCalibration,
     ) -> None:
-        """Build the twin and start the session.
+        """Build the twin of `rig` and start the session.
 
         Raises:
             ConfigError: a person is to judge, but there is no terminal.
@@ -55,7 +57,7 @@ class TwinSession:
         self._now = 0.0
         realtime = options.speed == "realtime"
         self._clock: Callable[[], float] = time.monotonic if realtime else lambda: self._now
-        self._twin = Twin(family, seed=options.seed, clock=self._clock)
+        self._twin = Twin(family, rig=rig, seed=options.seed, clock=self._clock)
         self._pacer = Pacer(self._twin.period, time.monotonic, time.sleep) if realtime else None
         self._timer = CycleTimer(self._twin.period, time.perf_counter)
         self._recorder = PathRecorder()
@@ -101,7 +103,7 @@ class TwinSession:
 
     def observe(self) -> Observation:
         """What the policy sees: an image, or the object's place for a full-state policy."""
-        state = self._twin.observe()
+        state = self._twin.exposed()
         if self._session.policy.spec.kind == "vision":
             return Observation(state.stamp_ns, state.tip_position, image=self._twin.image())
         return Observation(state.stamp_ns, state.tip_position, object_position=self._twin.scene().object_pose[:3])

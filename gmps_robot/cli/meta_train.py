@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gmps_robot.data.catalog import Catalog
     from gmps_robot.data.demonstrations import Demonstrated
     from gmps_robot.learning.recipe import Recipe
+    from gmps_robot.rig import RigCalibration
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class MetaTrainOptions:
     also narrowed as in `catalog:push,operator=ada,rig=nominal`; `catalog:FAMILY+expert`, both."""
     data: Path | None = None
     """The data directory with the catalogue; by default GMPS_DATA, else ./data."""
+    rig: str = "nominal"
+    """The rig whose camera the policy will see through: a name or YAML file, as gmps calibrate apply writes it."""
     tasks: int | None = None
     """Override the number of meta-training tasks."""
     iterations: int | None = None
@@ -50,6 +53,7 @@ def run(options: MetaTrainOptions) -> int:
     from gmps_robot.data.catalog import Catalog
     from gmps_robot.data.runs import written_down
     from gmps_robot.learning.recipe import load_recipe
+    from gmps_robot.rig import load_rig
     from sim.training import claim, train
 
     recipe = replace(load_recipe(options.recipe), seed=options.seed)
@@ -57,21 +61,24 @@ def run(options: MetaTrainOptions) -> int:
         recipe = replace(recipe, tasks=options.tasks)
     if options.iterations is not None:
         recipe = replace(recipe, gmps=replace(recipe.gmps, iterations=options.iterations))
+    rig = load_rig(options.rig)
     with Catalog(options.data) as catalog:
-        recipe, shown = _with_people(recipe, options.demos, catalog)
-        out = options.out or Path("runs") / _name(recipe)
-        claim(recipe, out)
+        recipe, shown = _with_people(recipe, options.demos, catalog, rig.rig_id)
+        out = options.out or Path("runs") / _name(recipe, rig)
+        claim(recipe, out, rig)
         written = written_down(
             catalog, "meta", out.name, out, to_dict(recipe), recipe.seed, recipe.demonstrations.dataset
         )
         with written, StageProgress() as progress:
-            train(recipe, out, progress, shown)
+            train(recipe, out, progress, shown, rig)
     _draw_curves(out)
     print(f"checkpoint: {out}\nevaluate it: gmps evaluate {out}")
     return 0
 
 
-def _with_people(recipe: Recipe, demos: str, catalog: Catalog) -> tuple[Recipe, Demonstrated | None]:
+def _with_people(
+    recipe: Recipe, demos: str, catalog: Catalog, rig: str
+) -> tuple[Recipe, Demonstrated | None]:
     """The recipe for the demonstrations asked for; says what people showed and what is missing."""
     if demos == "expert":  # needs nothing that reads recorded episodes
         return recipe, None
@@ -80,7 +87,7 @@ def _with_people(recipe: Recipe, demos: str, catalog: Catalog) -> tuple[Recipe, 
     from sim.demonstration_sources import from_people
 
     choice = parse(demos)
-    shown = load(catalog, choice, family_by_name(recipe.family), recipe.kind, demos)
+    shown = load(catalog, choice, family_by_name(recipe.family), recipe.kind, demos, rig)
     steps, episodes = (sum(getattr(task, name) for task in shown.tasks) for name in ("steps", "episodes"))
     print(f"{episodes} demonstrations of {len(shown.tasks)} tasks, {steps} control steps; data set {shown.dataset}")
     if shown.missing:
@@ -92,11 +99,12 @@ def _with_people(recipe: Recipe, demos: str, catalog: Catalog) -> tuple[Recipe, 
     return from_people(recipe, demos, shown, expert=choice.expert), shown
 
 
-def _name(recipe: Recipe) -> str:
+def _name(recipe: Recipe, rig: RigCalibration) -> str:
     """Of the output folder, as it is by default."""
     source = recipe.demonstrations.source
     people = "" if source == "expert" else f"-{'mixed' if '+' in source else 'people'}"
-    return f"{recipe.name}{people}-s{recipe.seed}"
+    where = "" if rig.rig_id == "nominal" else f"-{rig.name}"
+    return f"{recipe.name}{people}{where}-s{recipe.seed}"
 
 
 class StageProgress:

@@ -25,12 +25,12 @@ from gmps_robot.families.family import Family
 from gmps_robot.learning.inner import AdaptSettings
 from gmps_robot.learning.recipe import Recipe
 from gmps_robot.policy import MetaPolicy
+from gmps_robot.rig_match import RECIPE, RIG
 from gmps_robot.tasks import Task
 from gmps_robot.types import ImageArray
 from gmps_robot_nodes.adapt_run import AdaptRun
 from gmps_robot_nodes.conversions import FILM_EVERY
 
-RECIPE = "recipe.yaml"
 MODES: Mapping[str, Mode] = {"twin": "twin", "emulator": "emulator", "sawyer": "robot"}
 
 
@@ -58,8 +58,9 @@ class SessionFolder:
         meta = {**phi.meta, "parent": str(self._source), "task": self._task.to_json(), "update": str(update)}
         directory = self.path / f"phi-{update}"
         save_checkpoint(replace(phi, meta=meta), directory)
-        if (self._source / RECIPE).is_file():
-            shutil.copyfile(self._source / RECIPE, directory / RECIPE)
+        for name in (RECIPE, RIG):
+            if (self._source / name).is_file():
+                shutil.copyfile(self._source / name, directory / name)
 
     def write_numbers(self, run: AdaptRun) -> None:
         """Write result.json as things stand; raises OSError when there is no room."""
