@@ -62,7 +62,8 @@ def board_pose(corners: Corners, board: BoardSpec, camera: SensorCalibration) ->
     if not done:
         raise CalibrationError("the board's pose cannot be found from its corners")
     turn, shift = cv2.solvePnPRefineLM(points, corners.pixels, matrix, distortion, turn, shift, _CRITERIA)
-    found = pose(from_rotation_vector(np.asarray(turn, dtype=np.float64).ravel()), np.asarray(shift).ravel())
+    vector, translation = (np.asarray(part, dtype=np.float64).ravel() for part in (turn, shift))
+    found = pose(from_rotation_vector(vector), translation)
     error = project(transform(found, points), camera) - corners.pixels
     return found, float(np.sqrt((error**2).sum(1).mean()))
 

@@ -27,8 +27,10 @@ def arrows(solved: Solved) -> Figure:
     figure, axes = _figure(7.0, 5.0)
     view = np.repeat(np.arange(len(solved.sightings.views)), [len(v.corners.ids) for v in solved.sightings.views])
     scale = ARROW / max(rms, 1e-6)
-    drawn = {"angles": "xy", "scale_units": "xy", "scale": 1.0, "width": 0.0018, "cmap": "turbo"}
-    axes.quiver(*pixels.T, *(residuals * scale).T, view, **drawn)
+    u, v = (residuals * scale).T
+    axes.quiver(
+        pixels[:, 0], pixels[:, 1], u, v, view, angles="xy", scale_units="xy", scale=1.0, width=0.0018, cmap="turbo"
+    )
     _image_axes(axes, solved, f"reprojection, arrows {scale:.0f} times enlarged (rms {rms:.3f} px); a colour is a view")
     return figure
 

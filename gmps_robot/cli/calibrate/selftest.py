@@ -29,10 +29,11 @@ def run(options: SelfTest) -> int:
     from dataclasses import asdict
 
     from calibration.opencv import check_opencv
+    from calibration.rows import Row
     from calibration.selftest import PARTS
 
     check_opencv()
-    rows = []
+    rows: list[Row] = []
     for part in PARTS:
         began = time.perf_counter()
         measured = part.measure(options.full)
