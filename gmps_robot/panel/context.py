@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,13 +30,17 @@ class Panel:
     journal: Journal
     desk: LeaseDesk
     teaching: Teaching
+    clock: Callable[[], float]
 
     @staticmethod
-    def of(bridge: PanelBridge, archive: Archive, settings: PanelSettings, door: Door, family: str = "push") -> Panel:
-        """Put a panel together."""
+    def of(
+        bridge: PanelBridge, archive: Archive, settings: PanelSettings, door: Door, family: str = "push",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Panel:
+        """Put a panel together; `clock` is monotonic [s]."""
         return Panel(
-            bridge, archive, settings, door, Journal(archive.write), LeaseDesk(bridge, time.monotonic),
-            Teaching(bridge, archive, family),
+            bridge, archive, settings, door, Journal(archive.write), LeaseDesk(bridge, clock),
+            Teaching(bridge, archive, family), clock,
         )
 
 

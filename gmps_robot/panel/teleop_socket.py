@@ -6,7 +6,6 @@ watch that stops its arm.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,8 +28,8 @@ WRITTEN_TRIPS = 5  # trips of one connection that go into the audit log, at most
 class Driver:
     """One connection: the stream's state, and what it does to the arm."""
 
-    def __init__(self, panel: Panel, who: Person, clock: Callable[[], float]) -> None:
-        self._panel, self._who, self._clock = panel, who, clock
+    def __init__(self, panel: Panel, who: Person) -> None:
+        self._panel, self._who, self._clock = panel, who, panel.clock
         self.stream = Stream()
         self._trips = 0
 
@@ -101,7 +100,7 @@ def router(panel: Panel) -> APIRouter:
     @routes.websocket("/ws/teleop")
     async def stream(socket: WebSocket) -> None:
         await socket.accept()
-        driver = Driver(panel, person(socket), time.monotonic)
+        driver = Driver(panel, person(socket))
         try:
             await _run(socket, driver)
         finally:

@@ -63,9 +63,11 @@ def shared_archive(tmp_path_factory: pytest.TempPathFactory) -> DemoArchive:
 
 
 @pytest.fixture
-def panel(bridge: FakeBridge, door: Door, shared_archive: DemoArchive, tmp_path: Path) -> Iterator[Panel]:
+def panel(
+    bridge: FakeBridge, door: Door, clock: Clock, shared_archive: DemoArchive, tmp_path: Path
+) -> Iterator[Panel]:
     shared_archive.take_from(bridge)
-    opened = Panel.of(bridge, shared_archive, PanelSettings(port=0, runs=tmp_path / "runs"), door)
+    opened = Panel.of(bridge, shared_archive, PanelSettings(port=0, runs=tmp_path / "runs"), door, clock=clock)
     yield opened
     opened.journal.close()
 
