@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session as Transaction
 
 from gmps_robot.data import labels, plans
 from gmps_robot.data.models import (
@@ -100,8 +99,7 @@ class Catalog(Store):
         Raises:
             CatalogError: there is no such episode.
         """
-        with Transaction(self.engine, expire_on_commit=False) as t:
-            row = t.get(Episode, episode)
+        row = self.find(Episode, episode)
         if row is None:
             raise CatalogError(f"no episode {episode!r} in the catalogue; gmps data list shows what there is")
         return row
@@ -132,7 +130,7 @@ class Catalog(Store):
     def count(self, wanted: EpisodeFilter | None = None) -> int:
         """How many episodes pass."""
         query = passing(select(func.count()).select_from(Episode), wanted or EpisodeFilter())
-        with Transaction(self.engine) as t:
+        with self.transaction() as t:
             return int(t.scalar(query) or 0)
 
     # Labels
@@ -250,7 +248,7 @@ class Catalog(Store):
     def _tally(self, wanted: EpisodeFilter) -> dict[str, int]:
         """How many episodes of each task pass, discarded and missing ones left out."""
         query = passing(select(Episode.task, func.count()), wanted).where(Episode.status.in_(KEPT))
-        with Transaction(self.engine) as t:
+        with self.transaction() as t:
             return {str(task): int(n) for task, n in t.execute(query.group_by(Episode.task))}
 
     def _named(self, task: Task) -> TaskRow:

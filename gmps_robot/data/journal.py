@@ -16,7 +16,13 @@ NAME = "journal.jsonl"
 
 
 def append(path: Path, lines: list[tuple[str, Mapping[str, Any]]]) -> None:
-    """Append (table, row) pairs and wait until they are on disk. A torn last line of a crash is closed off first."""
+    """Append (table, row) pairs, all or none, and wait until they are on disk.
+
+    A torn last line of a crash is closed off first.
+
+    Raises:
+        OSError: no room, no right.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     new = b"".join(json.dumps({"table": t, "row": dict(row)}).encode() + b"\n" for t, row in lines)
     with path.open("a+b") as file:
@@ -26,9 +32,13 @@ def append(path: Path, lines: list[tuple[str, Mapping[str, Any]]]) -> None:
             file.seek(end - 1)
             if file.read(1) != b"\n":
                 new = b"\n" + new
-        file.write(new)
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            file.write(new)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:  # what was refused must not come back with the next reindex
+            os.truncate(path, end)
+            raise
 
 
 def read(path: Path) -> Iterator[tuple[int, str, dict[str, Any]] | tuple[int, None, str]]:

@@ -13,7 +13,7 @@ from gmps_robot.data import folder, journal
 from gmps_robot.data.catalog import KEPT, Catalog
 from gmps_robot.data.keep import keep
 from gmps_robot.data.models import TABLES, Episode
-from gmps_robot.errors import EpisodeError
+from gmps_robot.errors import CatalogError, EpisodeError
 
 
 @dataclass
@@ -60,7 +60,7 @@ def _replay(catalog: Catalog, found: Reindexed) -> None:
         try:
             catalog.put(TABLES[table](**row), written=True)  # type: ignore[arg-type]
             found.rows += 1
-        except (TypeError, SQLAlchemyError) as error:
+        except (TypeError, SQLAlchemyError, CatalogError) as error:
             found.damaged.append(f"{where}: {table}: {' '.join(str(error).split())[:120]}")
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import Engine, Select, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session as Transaction
 
 from gmps_robot.data import journal
-from gmps_robot.data.database import default_data, default_url, open_engine
+from gmps_robot.data.database import default_data, default_url, open_engine, shown
 from gmps_robot.data.models import Base
+from gmps_robot.errors import CatalogError
 
 Row = TypeVar("Row", bound=Base)
 
@@ -51,17 +54,41 @@ class Store:
         self.engine.dispose()
 
     def put(self, *rows: Base, written: bool = False) -> None:
-        """Write rows, all or none; known keys are renewed. First into the journal, unless they come from it."""
+        """Write rows, all or none; known keys are renewed. First into the journal, unless they come from it.
+
+        Raises:
+            CatalogError: the journal cannot be written, so nothing was; or the database cannot, and the journal has it.
+        """
         if not written:
-            journal.append(self.journal, [(row.__tablename__, asdict(row)) for row in rows])
-        with Transaction(self._writing, expire_on_commit=False) as t, t.begin():
+            try:
+                journal.append(self.journal, [(row.__tablename__, asdict(row)) for row in rows])
+            except OSError as error:
+                raise CatalogError(f"nothing was written down: {self.journal}: {error.strerror or error}") from error
+        with self.transaction(self._writing) as t, t.begin():
             for row in rows:
                 t.merge(row)
                 t.flush()
 
+    @contextlib.contextmanager
+    def transaction(self, engine: Engine | None = None) -> Iterator[Transaction]:
+        """Ask the database; rows stay readable afterwards.
+
+        Raises:
+            CatalogError: it does not answer, or refuses.
+        """
+        try:
+            with Transaction(engine or self.engine, expire_on_commit=False) as t:
+                yield t
+        except DBAPIError as error:
+            cause = " ".join(str(error.orig).split())
+            raise CatalogError(
+                f"the catalogue {shown(self.engine.url)} fails: {cause}. Nothing is lost: once it answers again, "
+                "`gmps data reindex` takes in what the journal has"
+            ) from error
+
     def read(self, query: Select[Row]) -> list[Row]:
         """Return the rows of `query`, detached."""
-        with Transaction(self.engine, expire_on_commit=False) as t:
+        with self.transaction() as t:
             return list(t.scalars(query))
 
     def rows(self, table: type[Row]) -> list[Row]:
@@ -70,5 +97,5 @@ class Store:
 
     def find(self, table: type[Row], key: Any) -> Row | None:
         """Return one row by its key."""
-        with Transaction(self.engine, expire_on_commit=False) as t:
+        with self.transaction() as t:
             return t.get(table, key)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from gmps_robot.data.catalog import Catalog, EpisodeFilter
+from gmps_robot.data.models import Label
+from gmps_robot.data.reindex import reindex
 from gmps_robot.errors import CatalogError, TaskError
 from gmps_robot.families import family
 from gmps_robot.tasks import Task
@@ -200,6 +205,39 @@ def test_several_processes_write_at_once_and_nothing_is_lost(
     assert len(catalog.labels(key)) == 30
     lines = [json.loads(line) for line in catalog.journal.read_text().splitlines()]
     assert sum(line["table"] == "label" for line in lines) == 30
+
+
+def test_a_full_disk_is_said_and_nothing_half_is_taken(
+    catalog: Catalog, add: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = add()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(CatalogError, match=r"nothing was written down: .*journal\.jsonl: No space left on device"):
+            catalog.label(key, "success", 1, "ada")
+    assert catalog.label(key, "success", 0, "ada").value == 0.0
+    reindex(catalog)
+    assert [label.value for label in catalog.labels(key)] == [0.0]
+
+
+def test_a_database_that_fails_is_said_and_what_was_said_is_in_the_journal(
+    catalog: Catalog, add: Callable[..., str]
+) -> None:
+    key = add()
+    with catalog.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE label RENAME TO gone"))
+    with pytest.raises(CatalogError, match=r"fails: .*label.* Nothing is lost: once it answers again"):
+        catalog.labels(key)
+    with pytest.raises(CatalogError, match="Nothing is lost"):
+        catalog.put(Label(id="1", episode=key, kind="success", value=1.0, text="", author="ada", created_ns=1))
+    with catalog.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE gone RENAME TO label"))
+    reindex(catalog)
+    assert [label.author for label in catalog.labels(key)] == ["ada"]
 
 
 def test_a_task_is_kept_with_its_context(catalog: Catalog, add: Callable[..., str]) -> None:
