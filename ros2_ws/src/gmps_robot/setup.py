@@ -28,6 +28,7 @@ setup(
             "sawyer_driver = gmps_robot_nodes.executables:sawyer_driver",
             "camera = gmps_robot_nodes.executables:camera",
             "tracker = gmps_robot_nodes.executables:tracker",
+            "calibrator = gmps_robot_nodes.executables:calibrator",
             "adapt = gmps_robot_nodes.executables:adapt",
             "panel = gmps_robot_nodes.executables:panel",
             "recorder = gmps_robot_nodes.executables:recorder",

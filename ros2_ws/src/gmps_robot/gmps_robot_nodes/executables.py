@@ -80,6 +80,11 @@ def tracker() -> NoReturn:
     hand_over("tracker")
 
 
+def calibrator() -> NoReturn:
+    """Run the capturing of a calibration."""
+    hand_over("calibrator")
+
+
 def adapt() -> NoReturn:
     """Run the adaptation."""
     hand_over("adapt")
