@@ -22,6 +22,12 @@ UNNAMED = """
   .filter(e => !e.closest('[aria-hidden=true]') && !(e.textContent.trim() || e.ariaLabel || e.labels?.length))
   .map(e => e.outerHTML)
 """
+OUTSIDE = """
+[...document.querySelectorAll('.card :is(button, input, select, canvas, h1, h2, p, ol)')]
+  .filter(e => e.offsetParent !== null && !e.closest('.table-box, .unseen')).filter(e => {
+    const inner = e.getBoundingClientRect(), card = e.closest('.card').getBoundingClientRect();
+    return inner.left < card.left - 1 || inner.right > card.right + 1; }).map(e => e.id + e.textContent)
+"""
 WANTED = {
     "drive": {"take", "teach-next", "record", "tasks", "speed", "gripper"},
     "adapt": {"start-checkpoint", "start-task", "start-split", "start-episodes", "start-updates", "start"},
@@ -53,6 +59,7 @@ def test_a_view_fits_and_stop_is_in_reach(
         " e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline').map(e => e.textContent)"
     )
     assert cut == []
+    assert page.evaluate(OUTSIDE) == []  # nothing leaves its card
     picture(page, f"view-{view}-{width}x{height}")
 
 

@@ -3,9 +3,11 @@
 import { $, clock, get, make, post, setText } from "./api.js";
 import { COLOURS, draw, lineChart } from "./charts.js";
 import { attempt, isOperator, live, onStatus } from "./live.js";
+import { project } from "./motion.js";
 
 let episode = null; // the row of /api/episodes/{id}
 let signals = null;
+let camera = null; // how the picture sees the table; null: not known
 let step = 0;
 let playing = 0; // the timer's id; 0: it stands
 let judged = null; // id of the success label that counts now
@@ -39,6 +41,7 @@ export function show() {
 export async function open(id) {
   pause();
   await attempt(async () => {
+    camera ??= await get("camera").catch(() => null); // not known: nothing is drawn over the picture
     const [row, lines] = await Promise.all([get(`episodes/${id}`), get(`episodes/${id}/signals`)]);
     [episode, signals] = [row, lines];
     pictures.clear();
@@ -97,10 +100,32 @@ async function showStep(k) {
     canvas.width = image.naturalWidth;
     canvas.height = image.naturalHeight;
     canvas.getContext("2d").drawImage(image, 0, 0);
+    drawPaths(canvas, k);
     canvas.dataset.step = k;
   } catch {
     pictures.delete(k);
     setText("film-words", `Picture ${k} could not be read.`);
+  }
+}
+
+/** Where tip and block went up to step `k`, from the recorded state, over the picture. */
+function drawPaths(canvas, k) {
+  if (!camera || episode.mode !== live.status?.mode) return; // this camera is not the one of the recording
+  const pen = canvas.getContext("2d"), scale = canvas.width / camera.width;
+  for (const [points, colour] of [[signals.tip, COLOURS[0]], [signals.object, COLOURS[1]]]) {
+    if (!points?.length) continue;
+    pen.strokeStyle = pen.fillStyle = colour;
+    pen.lineWidth = canvas.width / 240;
+    pen.beginPath();
+    let last = null;
+    for (const point of points.slice(0, k + 1)) {
+      last = project(camera.projection, point)?.map((pixel) => pixel * scale) ?? last;
+      if (last) pen.lineTo(...last);
+    }
+    pen.stroke();
+    pen.beginPath();
+    if (last) pen.arc(...last, canvas.width / 110, 0, 2 * Math.PI);
+    pen.fill();
   }
 }
 
