@@ -54,7 +54,17 @@ class MarkedView:
 
     def image(self) -> ImageArray:
         """Return what the camera sees, (height, width, 3), as late as the rig's camera."""
-        positions, rotations = self._twin.shapes()
+        return self._drawn(*self._twin.shapes())
+
+    def image_at(self, place: FloatArray, turn: float) -> ImageArray:
+        """Return the same with the marked body at `place` (2,) [m] on the table, turned by `turn` [rad]."""
+        positions, rotations = (array.copy() for array in self._twin.shapes())
+        c, s = np.cos(turn), np.sin(turn)
+        positions[0, self._geom, :2] = place
+        rotations[0, self._geom] = np.array([c, -s, 0.0, s, c, 0.0, 0.0, 0.0, 1.0]).reshape(rotations.shape[2:])
+        return self._drawn(positions, rotations)
+
+    def _drawn(self, positions: FloatArray, rotations: FloatArray) -> ImageArray:
         self._renderer.render(positions, rotations, self._image, self._depth)
         body = rotations[0, self._geom].reshape(3, 3)
         centre, rotation = positions[0, self._geom] + body @ self._centre, body @ self._turn

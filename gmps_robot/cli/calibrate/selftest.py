@@ -31,10 +31,11 @@ def run(options: SelfTest) -> int:
     from calibration.opencv import check_opencv
     from calibration.rows import Row
     from calibration.selftest import PARTS
+    from gmps_robot.cli.calibrate import rig_rows
 
     check_opencv()
     rows: list[Row] = []
-    for part in PARTS:
+    for part in (*PARTS, *rig_rows.PARTS):
         began = time.perf_counter()
         measured = part.measure(options.full)
         print(f"{part.name} ({time.perf_counter() - began:.0f} s)", flush=True)
