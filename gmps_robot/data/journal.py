@@ -5,6 +5,7 @@ With the episode files it is the truth; the database is an index that both rebui
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -25,7 +26,7 @@ def append(path: Path, lines: list[tuple[str, Mapping[str, Any]]]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     new = b"".join(json.dumps({"table": t, "row": dict(row)}).encode() + b"\n" for t, row in lines)
-    with path.open("a+b") as file:
+    with path.open("a+b", buffering=0) as file:  # nothing left behind in a buffer
         fcntl.flock(file, fcntl.LOCK_EX)
         end = file.seek(0, os.SEEK_END)
         if end:
@@ -33,8 +34,8 @@ def append(path: Path, lines: list[tuple[str, Mapping[str, Any]]]) -> None:
             if file.read(1) != b"\n":
                 new = b"\n" + new
         try:
-            file.write(new)
-            file.flush()
+            if file.write(new) != len(new):
+                raise OSError(errno.ENOSPC, "No space left on device")
             os.fsync(file.fileno())
         except OSError:  # what was refused must not come back with the next reindex
             os.truncate(path, end)
