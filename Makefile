@@ -88,10 +88,12 @@ lint: setup-test
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-# What only computes runs on two processes; nodes and pages keep real time, so they run alone.
+LIVE_TESTS := tests/ros tests/ros1 tests/panel
+# What only computes runs on two processes; what keeps real time (nodes, arms, pages in a browser) runs alone.
 pytest: setup-test
-	$(VENV)/bin/pytest -n 2 --dist loadfile tests/unit tests/architecture tests/sim tests/data tests/calibration $(ARGS)
-	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest tests/ros tests/ros1 tests/panel $(ARGS)
+	$(VENV)/bin/pytest -n 2 --dist loadfile -m 'not alone' tests/unit tests/architecture tests/sim tests/data \
+	    tests/calibration $(LIVE_TESTS) $(ARGS)
+	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest -m alone $(LIVE_TESTS) $(ARGS)
 
 bench: setup-test
 	@mkdir -p runs/bench

@@ -1,7 +1,7 @@
-"""Markers come from folders; one thread per process; ROS stays on this machine.
+"""Markers come from folders and fixtures; one thread per process; ROS stays on this machine.
 
-With `pytest -n 2 --dist loadgroup` each file runs on one process, and all files with an emulated arm, which takes most
-of a core, on the same one: never two at a time.
+`alone` marks what keeps real time: an emulated arm, a graph of nodes, a ROS 1 master, a browser. It runs while nothing
+else does; the rest may run on two processes.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ TESTS = Path(__file__).parent
 FOLDERS = ("unit", "architecture", "sim", "data", "calibration", "ros", "ros1", "panel", "hardware")
 
 
+LIVE = ("ros", "ros1", "panel")
+REAL_TIME = frozenset({"graph", "browser", "server", "world"})  # fixtures
 EMULATED = re.compile(r'Emulator\(|emulated\(|driven\(|Rig\(\)|start\("emulator"')  # how a file starts an emulated arm
 
 
 @cache
-def group(path: Path) -> str:
-    """Return the name of the process that runs the tests of a file."""
-    return "emulated arm" if EMULATED.search(path.read_text()) else path.relative_to(TESTS).as_posix()
+def emulates(path: Path) -> bool:
+    """Whether the tests of a file keep an emulated arm."""
+    return EMULATED.search(path.read_text()) is not None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,4 +44,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(TESTS).parts[0]
         if folder in FOLDERS:
             item.add_marker(folder)
-        item.add_marker(pytest.mark.xdist_group(group(item.path)))
+        if folder in LIVE and (emulates(item.path) or REAL_TIME & set(getattr(item, "fixturenames", ()))):
+            item.add_marker("alone")
