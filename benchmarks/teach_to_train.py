@@ -1,11 +1,13 @@
 """From the demonstrations of a catalogue alone: does GMPS learn more from them than MultiTask Imitation?
 
     .venv/bin/python benchmarks/teach_to_train.py --data runs/teach/data [--kind state] [--kind vision] [--json FILE]
+    .venv/bin/python benchmarks/teach_to_train.py --data runs/taught --on-twin 3
 
 Both learn from the same accepted demonstrations, without the twin's expert, and then adapt to held-out goals from
 binary labels: GMPS as its recipe says, imitation by policy gradient with the step size that does best on `val` goals.
-`make teach-to-train` records the demonstrations before, through the page. Bar: more `test` goals solved after two
-updates of 20 episodes, by a 95 % interval of the paired difference that leaves out zero.
+`make teach-to-train` records the demonstrations before, through the page; `--on-twin` lets the same scripted operator
+give them to the twin, without ROS, page or browser. Bar: more `test` goals solved after two updates of 20 episodes, by
+a 95 % interval of the paired difference that leaves out zero.
 """
 
 from __future__ import annotations
@@ -26,15 +28,30 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from gmps_robot import config
 from gmps_robot.checkpoint import load_checkpoint
 from gmps_robot.cli.main import main as gmps
+from gmps_robot.data.catalog import Catalog, EpisodeFilter
+from gmps_robot.data.keep import keep
 from gmps_robot.families import family as family_by_name
 from gmps_robot.learning.recipe import Recipe
 from gmps_robot.learning.statistics import wilson_interval
 from sim.evaluation import Evaluation, evaluate
 from sim.rollouts import VecSimulator
+from sim.taught_episodes import teach
+from sim.twin import Twin
 
 STEP_SIZES = (0.01, 0.03, 0.1)  # of imitation's policy gradient, chosen on `val`
 VAL_GOALS, TEST_GOALS, EPISODES, UPDATES = 40, 100, 20, 2
 RESAMPLES = 10_000
+
+
+def teach_on_twin(data: Path, per_task: int) -> None:
+    """Let a scripted operator try `per_task` demonstrations of each of 20 training goals; what solves is accepted."""
+    family = family_by_name("push")
+    twin = Twin(family)
+    with Catalog(data) as catalog:
+        for number, task in enumerate(family.sample("train", 20, 0)):
+            for attempt in range(per_task):
+                keep(catalog, teach(twin, task, data, 1000 * number + attempt).path)
+        print(f"{catalog.count(EpisodeFilter(accepted=True))} of {catalog.count()} demonstrations accepted", flush=True)
 
 
 def train(recipe: str, data: Path, out: Path) -> Path:
@@ -94,8 +111,11 @@ def main() -> int:
     parser.add_argument("--kind", action="append", choices=("state", "vision"), help="by default both")
     parser.add_argument("--runs", type=Path, default=Path("runs/teach"), help="where the checkpoints go")
     parser.add_argument("--json", type=Path, help="write the result here")
+    parser.add_argument("--on-twin", type=int, default=0, metavar="N", help="first try N demonstrations per goal")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.on_twin:
+        teach_on_twin(options.data, options.on_twin)
     report = {kind: compare(kind, options.data, options.runs) for kind in options.kind or ("state", "vision")}
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
