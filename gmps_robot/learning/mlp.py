@@ -1,111 +1,157 @@
-"""The FC layers of one head, forward and backward, written out: what the inner and the outer gradient are made of.
+"""The FC layers of a head, forward and backward, written out: what the inner and the outer gradient are made of.
 
-Per task, because the layers and rows of one task stay in a core's cache where a batch of tasks does not. With h_0 the
-inputs, a_i = h_i W_i + b_i and h_(i+1) = relu(a_i), mask m_(i+1):
+Per task, because the rows of one task stay near a core where those of a batch do not. A constant unit rides along in
+every layer, so that a layer is one matrix M_i = [W_i 0; b_i 1] and its bias no pass of its own. With h_0 = (inputs, 1),
+a_i = h_i M_i and h_(i+1) = relu(a_i), mask m_(i+1):
 
-    d_(i-1) = (d_i W_i') m_i;   dL/dW_i = h_i' d_i;   dL/db_i = sum_n d_i
+    d_(i-1) = (d_i M_i') m_i;   dL/dM_i = h_i' d_i
 
-and along a direction (U_i, v_i) of the layers, a dot for the derivative (Pearlmutter, 1994):
+and along a direction U_i of the layers, a dot for the derivative (Pearlmutter, 1994):
 
-    .a_i = .h_i W_i + h_i U_i + v_i;   .h_(i+1) = .a_i m_(i+1);   .h_0 = 0
-    .d_(i-1) = (.d_i W_i' + d_i U_i') m_i;   .(dL/dW_i) = h_i' .d_i + .h_i' d_i;   .(dL/db_i) = sum_n .d_i
+    .a_i = .h_i M_i + h_i U_i;   .h_(i+1) = .a_i m_(i+1);   .h_0 = 0
+    .d_(i-1) = (.d_i M_i' + d_i U_i') m_i;   .(dL/dM_i) = h_i' .d_i + .h_i' d_i
+
+Rows of h_i and d_i are padded to whole cache lines; outputs and their derivatives are (A, N), few long rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-Layers = Sequence[Tensor]  # W_0 (I, O), b_0 (O,), W_1, b_1, ...
+from gmps_robot.policy import Params
 
-
-class Mlp(torch.autograd.Function):
-    """inputs (T, N, I), W_0 (T, I, O), b_0 (T, O), ... -> outputs (T, N, A); differentiable once."""
-
-    @staticmethod
-    def forward(ctx: Any, inputs: Tensor, *layers: Tensor) -> Tensor:
-        """Every task through its own layers."""
-        tasks = per_task(layers)
-        passes = [forward(x, own) for x, own in zip(inputs, tasks, strict=True)]
-        ctx.save_for_backward(*layers)
-        ctx.hidden = [hidden for hidden, _ in passes]
-        return torch.stack([out for _, out in passes])
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, last: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of the inputs, when asked for, and of the layers."""
-        gradients = like(ctx.saved_tensors)
-        tasks = per_task(ctx.saved_tensors)
-        first = []
-        for hidden, d, own, into in zip(ctx.hidden, last, tasks, per_task(gradients), strict=True):
-            deltas = backward(hidden, d, own, into)
-            if ctx.needs_input_grad[0]:
-                first.append(torch.mm(deltas[0], own[0].t()))
-        return (torch.stack(first) if first else None), *gradients
+Layers = Sequence[Tensor]  # W_0 (T, I, O), b_0 (T, O), W_1, b_1, ...
+LINE = 16  # numbers in a cache line
+_RELU_BACKWARD = torch.ops.aten.threshold_backward.grad_input
 
 
-def per_task(layers: Layers) -> list[tuple[Tensor, ...]]:
-    """(T, ...) layers as one tuple of views per task."""
-    return list(zip(*(p.unbind(0) for p in layers), strict=True))
+class Matrices(NamedTuple):
+    """The layers of one task, both ways round: products are fastest with neither factor transposed."""
+
+    ahead: Layers  # M_i (I', O')
+    back: Layers  # M_i' (O', I')
 
 
-def like(layers: Layers) -> list[Tensor]:
-    """Room for one gradient per layer."""
-    return [torch.empty(p.shape, dtype=p.dtype, device=p.device) for p in layers]
+def head_layers(fast: Params, inputs: int) -> tuple[list[str], list[Tensor]]:
+    """Names and tensors of the layers, for inputs without the latent centre: constant, it is part of the first bias."""
+    depth = sum(1 for name in fast if name.endswith(".weight"))
+    names = [f"fc{i}.{part}" for i in range(depth) for part in ("weight", "bias")]
+    rows = fast["fc0.weight"][:, -fast["latent"].shape[-1] :]
+    bias = fast["fc0.bias"] + (fast["latent"].unsqueeze(1) @ rows).squeeze(1)
+    return names, [fast["fc0.weight"][:, :inputs], bias, *(fast[name] for name in names[2:])]
 
 
-def forward(x: Tensor, layers: Layers) -> tuple[list[Tensor], Tensor]:
-    """Layer inputs h_0, h_1, ... and the output (N, A)."""
+def with_one(inputs: Tensor) -> Tensor:
+    """h_0 of every task (T, N, I'): inputs (T, N, I), the constant unit, zeros."""
+    size = inputs.shape[-1]
+    x = inputs.new_zeros(*inputs.shape[:-1], _padded(size))
+    x[..., :size] = inputs
+    x[..., size] = 1.0
+    return x
+
+
+def matrices(layers: Layers, unit: float = 1.0) -> list[Matrices]:
+    """The matrices of every task; with 0 for `unit` those of a direction, along which the constant does not move."""
+    ahead = []
+    for (weight, bias), (inputs, outputs) in zip(_pairs(layers), _shapes(layers), strict=True):
+        tasks, rows, columns = weight.shape
+        m = weight.new_zeros(tasks, inputs, outputs)
+        m[:, :rows, :columns] = weight
+        m[:, rows, :columns] = bias
+        m[:, rows, columns:] = unit
+        ahead.append(m)
+    back = [m.mT.contiguous() for m in ahead]
+    return [Matrices(*own) for own in zip(per_task(ahead), per_task(back), strict=True)]
+
+
+def room(layers: Layers) -> list[Tensor]:
+    """Room for the gradient of every M_i' (T, O', I'), contiguous along the longer side: a faster product."""
+    tasks, empty = layers[0].shape[0], layers[0].new_empty
+    return [
+        empty(tasks, outputs, inputs) if inputs > outputs else empty(tasks, inputs, outputs).mT
+        for inputs, outputs in _shapes(layers)
+    ]
+
+
+def per_task(tensors: Layers) -> list[tuple[Tensor, ...]]:
+    """Tensors (T, ...) as one tuple of views per task."""
+    return list(zip(*(t.unbind(0) for t in tensors), strict=True))
+
+
+def parts(gradients: Layers, layers: Layers) -> list[Tensor]:
+    """Gradients of M_i' (T, O', I') as those of W_i and b_i."""
+    found = []
+    for gradient, (weight, _) in zip(gradients, _pairs(layers), strict=True):
+        inputs, outputs = weight.shape[1:]
+        found += [gradient[:, :outputs, :inputs].mT, gradient[:, :outputs, inputs]]
+    return found
+
+
+def forward(x: Tensor, own: Matrices) -> tuple[list[Tensor], Tensor]:
+    """h_0, h_1, ... and the output (A, N)."""
     hidden = [x]
-    last = len(layers) - 2
-    for i in range(0, last, 2):
-        hidden.append(torch.mm(hidden[-1], layers[i]).add_(layers[i + 1]).relu_())
-    return hidden, torch.mm(hidden[-1], layers[last]).add_(layers[last + 1])
+    for m in own.ahead[:-1]:
+        hidden.append(torch.mm(hidden[-1], m).relu_())
+    return hidden, torch.mm(own.back[-1], hidden[-1].t())
 
 
-def backward(hidden: list[Tensor], last: Tensor, layers: Layers, into: Layers) -> list[Tensor]:
-    """Write the gradients of the layers into `into`, given dL/doutput; return d_0, d_1, ..."""
-    deltas = [last]
+def backward(hidden: list[Tensor], last: Tensor, own: Matrices, into: Layers) -> tuple[Tensor, list[Tensor]]:
+    """Write the gradients of the layers into `into`, given dL/doutput (A, N); return d_0 and [d_1, d_2, ...]."""
+    deltas: list[Tensor] = []
+    d = last.t()
     for i in reversed(range(len(hidden))):
-        _write(hidden[i], deltas[0], into[2 * i], into[2 * i + 1])
+        torch.mm(d.t(), hidden[i], out=into[i])
         if i:
-            deltas.insert(0, torch.mm(deltas[0], layers[2 * i].t()).mul_(hidden[i].sign()))
-    return deltas
+            deltas.insert(0, d)
+            d = _masked(torch.mm(d, own.back[i]), hidden[i])
+    return d, deltas
 
 
-def forward_along(hidden: list[Tensor], layers: Layers, along: Layers) -> tuple[list[Tensor], Tensor]:
-    """.h_1, .h_2, ... and the derivative of the output."""
+def forward_along(hidden: list[Tensor], own: Matrices, along: Matrices) -> tuple[list[Tensor], Tensor]:
+    """.h_1, .h_2, ... and the derivative of the output (A, N)."""
     moved: list[Tensor] = []
-    for i, h in enumerate(hidden):
-        a = torch.mm(h, along[2 * i]).add_(along[2 * i + 1])
+    for i in range(len(hidden) - 1):
+        a = torch.mm(hidden[i], along.ahead[i])
         if i:
-            a.addmm_(moved[-1], layers[2 * i])
-        moved.append(a.mul_(hidden[i + 1].sign()) if i + 1 < len(hidden) else a)
-    return moved[:-1], moved[-1]
+            a.addmm_(moved[-1], own.ahead[i])
+        moved.append(_masked(a, hidden[i + 1]))
+    out = torch.mm(along.back[-1], hidden[-1].t())
+    return moved, out.addmm_(own.back[-1], moved[-1].t()) if moved else out
 
 
 def backward_along(
-    hidden: list[Tensor], moved: list[Tensor], deltas: list[Tensor], last: Tensor, layers: Layers, along: Layers,
+    hidden: list[Tensor], moved: list[Tensor], deltas: list[Tensor], last: Tensor, own: Matrices, along: Matrices,
     into: Layers,
 ) -> Tensor:  # fmt: skip
     """Write the derivatives of the layers' gradients into `into`, given that of dL/doutput; return .d_0."""
-    d = last
+    d = last.t()
     for i in reversed(range(len(hidden))):
-        _write(hidden[i], d, into[2 * i], into[2 * i + 1])
+        torch.mm(d.t(), hidden[i], out=into[i])
         if i:
-            into[2 * i].addmm_(moved[i - 1].t(), deltas[i])
-            d = torch.mm(d, layers[2 * i].t()).addmm_(deltas[i], along[2 * i].t()).mul_(hidden[i].sign())
+            into[i].addmm_(deltas[i - 1].t(), moved[i - 1])
+            d = _masked(torch.mm(d, own.back[i]).addmm_(deltas[i - 1], along.back[i]), hidden[i])
     return d
 
 
-def _write(h: Tensor, d: Tensor, weight: Tensor, bias: Tensor) -> None:
-    torch.sum(d, 0, out=bias)
-    if d.shape[1] < h.shape[1]:  # the narrow operand first: twice as fast for few outputs
-        weight.copy_(torch.mm(d.t(), h).t())
-    else:
-        torch.mm(h.t(), d, out=weight)
+def _masked(d: Tensor, h: Tensor) -> Tensor:
+    """d where h > 0, else 0: in place and in one pass."""
+    masked: Tensor = _RELU_BACKWARD(d, h, 0.0, grad_input=d)
+    return masked
+
+
+def _padded(size: int) -> int:
+    return -(-(size + 1) // LINE) * LINE
+
+
+def _shapes(layers: Layers) -> list[tuple[int, int]]:
+    """(I', O') of every layer."""
+    sizes = [_padded(weight.shape[1]) for weight in layers[::2]]
+    return list(zip(sizes, [*sizes[1:], layers[-1].shape[1]], strict=True))
+
+
+def _pairs(layers: Layers) -> Iterator[tuple[Tensor, Tensor]]:
+    return zip(layers[::2], layers[1::2], strict=True)

@@ -12,7 +12,6 @@ from torch import Tensor
 from gmps_robot.learning.batch import Batch
 from gmps_robot.learning.imitation import BcLoss, DemonstrationSet, bc_loss
 from gmps_robot.learning.inner import AdaptSettings, adapt, effective_sample_size
-from gmps_robot.learning.policy_gradient import mean_action
 from gmps_robot.learning.pool import EpisodePool
 from gmps_robot.policy import MetaPolicy, Params, PolicySpec, encode, expand
 
@@ -101,12 +100,11 @@ def meta_loss(
     fast = expand(theta.fast, len(tasks))
     steps = expand(theta.step_sizes, len(tasks))
     phi = adapt(fast, steps, inner, adapting) if adapting.adapt != "none" else fast
-    imitation = bc_loss(mean_action(phi, features), phi["log_std"].unsqueeze(1), labels, settings.loss)
+    imitation = bc_loss(phi, features, labels, settings.loss)
     if settings.contextual_weight == 0.0:
         return imitation, torch.zeros_like(imitation)
     own = theta.task_latents[tasks]
-    mean = mean_action(fast, features, own[:, None] + latent_noise)
-    contextual = bc_loss(mean, fast["log_std"].unsqueeze(1), labels, settings.loss)
+    contextual = bc_loss(fast, features, labels, settings.loss, own[:, None] + latent_noise)
     return imitation, contextual + settings.latent_decay * own.pow(2).mean(1)
 
 
@@ -174,9 +172,7 @@ def meta_update(
         for part in tasks.split(settings.chunk):
             batch, index = pool.draw(part, settings.episodes, generator)
             features = inner_features(theta, pool, index, settings, generator)
-            batch = Batch(
-                features, batch.actions, batch.log_probs, batch.rewards, batch.latents, batch.observations
-            )
+            batch = Batch(features, batch.actions, batch.log_probs, batch.rewards, batch.latents, batch.observations)
             drawn = demos.draw(part, settings.demo_samples, generator)
             shape = (len(part), settings.demo_samples, theta.spec.latent_size)
             noise = settings.latent_noise * torch.randn(*shape, generator=generator)

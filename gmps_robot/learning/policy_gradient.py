@@ -12,7 +12,7 @@ and along u = (layers' direction, w for s), a dot for the derivative:
 
     .q = -.mu exp(-2 s) - 2 q w;   .(e^2) = -2 q .mu - 2 e^2 w;   .log pi = sum(q .mu + (e^2 - 1) w)
     .c = c .log pi where the ratio is differentiated, else 0
-    .(dL/dmu) = -c .q - .c q;   .(dL/ds) = -sum_n (c .(e^2) + .c (e^2 - 1));   d<g, u>/dh_0 = .d_0 W_0' + d_0 U_0'
+    .(dL/dmu) = -c .q - .c q;   .(dL/ds) = -sum_n (c .(e^2) + .c (e^2 - 1));   d<g, u>/dh_0 = .d_0 M_0' + d_0 U_0'
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from gmps_robot.learning import mlp
 from gmps_robot.learning.batch import Batch
-from gmps_robot.learning.mlp import Mlp, backward, backward_along, forward, forward_along, like, per_task
 from gmps_robot.policy import Params
 
 Ratio = Literal["stopgrad", "lvc", "clip", "none"]
@@ -40,7 +40,7 @@ def policy_gradient(fast: Params, batch: Batch, advantage: Tensor, ratio: Ratio)
     data. The result is differentiable, once, with respect to `fast` and `batch.features`.
     """
     inputs = torch.cat([batch.flat_features(), batch.flat_latents()], dim=-1)
-    names, layers = _layers(fast, inputs.shape[-1])
+    names, layers = mlp.head_layers(fast, inputs.shape[-1])
     by_std, *gradients = _Gradient.apply(  # type: ignore[no-untyped-call]
         inputs, batch.actions.flatten(1, 2), batch.log_probs.flatten(1), advantage.flatten(1), ratio,
         fast["log_std"], *layers,
@@ -53,22 +53,6 @@ def policy_gradient(fast: Params, batch: Batch, advantage: Tensor, ratio: Ratio)
     return {**found, "log_std": by_std}
 
 
-def mean_action(fast: Params, features: Tensor, latents: Tensor | None = None) -> Tensor:
-    """The mean (T, N, A) of `policy.head`, with the faster gradient; same arguments, differentiable once."""
-    inputs = features if latents is None else torch.cat([features, latents], dim=-1)
-    mean: Tensor = Mlp.apply(inputs, *_layers(fast, inputs.shape[-1])[1])  # type: ignore[no-untyped-call]
-    return mean
-
-
-def _layers(fast: Params, inputs: int) -> tuple[list[str], list[Tensor]]:
-    """Names and tensors of the layers, for inputs without the latent centre: constant, it is part of the first bias."""
-    depth = sum(1 for name in fast if name.endswith(".weight"))
-    names = [f"fc{i}.{part}" for i in range(depth) for part in ("weight", "bias")]
-    rows = fast["fc0.weight"][:, -fast["latent"].shape[-1] :]
-    bias = fast["fc0.bias"] + (fast["latent"].unsqueeze(1) @ rows).squeeze(1)
-    return names, [fast["fc0.weight"][:, :inputs], bias, *(fast[name] for name in names[2:])]
-
-
 class _Gradient(torch.autograd.Function):
     """Inputs (T, N, I), actions (T, N, A), ..., log_std (T, A), layers -> gradients of log_std and of the layers."""
 
@@ -77,51 +61,49 @@ class _Gradient(torch.autograd.Function):
         ctx: Any, inputs: Tensor, actions: Tensor, behaviour: Tensor, advantage: Tensor, ratio: Ratio,
         log_std: Tensor, *layers: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
-        """The gradient."""
-        tasks = per_task(layers)
-        passes = [forward(x, own) for x, own in zip(inputs, tasks, strict=True)]
-        scale = torch.exp(-log_std).unsqueeze(1)
-        error = (actions - torch.stack([mean for _, mean in passes])) * scale
-        square = error * error
-        log_ratio = (-log_std.unsqueeze(1) - 0.5 * square).sum(-1) - behaviour
-        c = (_weight(log_ratio, ratio) * advantage / advantage.shape[1]).unsqueeze(-1)
-        q, excess = error * scale, square - 1.0
-        last, gradients = -c * q, like(layers)
-        kept = [
-            (hidden, backward(hidden, d, own, into))
-            for (hidden, _), d, own, into in zip(passes, last, tasks, per_task(gradients), strict=True)
-        ]
-        ctx.save_for_backward(*layers)
-        ctx.kept, ctx.ratio, ctx.density = kept, ratio, (c, q, square, excess, scale)
-        return -(c * excess).sum(1), *gradients
+        """The gradient, task by task; for one task actions are (A, N), behaviour and advantage (N,), s (A, 1)."""
+        gradients, by_std, kept = mlp.room(layers), torch.empty_like(log_std), []
+        share = advantage / advantage.shape[1]
+        data = (mlp.matrices(layers), mlp.with_one(inputs), actions.mT.contiguous(), behaviour, share)
+        into = zip(log_std.unsqueeze(2), by_std, mlp.per_task(gradients), strict=True)
+        for (own, x, action, log_b, a), (s, by_s, by_layers) in zip(zip(*data, strict=True), into, strict=True):
+            hidden, mean = mlp.forward(x, own)
+            scale = torch.exp(-s)
+            error = (action - mean) * scale
+            square = error * error
+            c = a * _weight((-s - 0.5 * square).sum(0) - log_b, ratio)
+            q, excess = error * scale, square - 1.0
+            torch.mv(excess, -c, out=by_s)
+            first, deltas = mlp.backward(hidden, -c * q, own, by_layers)
+            kept.append((own, hidden, first if ctx.needs_input_grad[0] else None, deltas, scale, c, q, excess))
+        ctx.kept, ctx.ratio = kept, ratio
+        return by_std, *mlp.parts(gradients, layers)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, w: Tensor, *along: Tensor) -> tuple[Tensor | None, ...]:
-        """The product with the Hessian."""
-        c, q, square, excess, scale = ctx.density
-        tasks, directions = per_task(ctx.saved_tensors), per_task(along)
-        passes = [
-            forward_along(hidden, own, u) for (hidden, _), own, u in zip(ctx.kept, tasks, directions, strict=True)
-        ]
-        mean, w = torch.stack([mean for _, mean in passes]), w.unsqueeze(1)
-        by_std = 2.0 * c * (q * mean + square * w)
-        last = c * (mean * scale * scale + 2.0 * q * w)
-        if ctx.ratio == "lvc":
-            turned = c * (q * mean + excess * w).sum(-1, keepdim=True)
-            by_std, last = by_std - turned * excess, last - turned * q
-        gradients, first = like(along), []
-        for (hidden, deltas), (moved, _), d, own, u, into in zip(
-            ctx.kept, passes, last, tasks, directions, per_task(gradients), strict=True
-        ):
-            inner = backward_along(hidden, moved, deltas, d, own, u, into)
+        """The product with the Hessian, task by task."""
+        gradients, by_std, by_inputs = mlp.room(along), torch.empty_like(w), []
+        into = zip(mlp.matrices(along, 0.0), w.unsqueeze(2), by_std, mlp.per_task(gradients), strict=True)
+        for kept, (u, w_s, by_s, by_layers) in zip(ctx.kept, into, strict=True):
+            own, hidden, first, deltas, scale, c, q, excess = kept
+            moved, mean = mlp.forward_along(hidden, own, u)
+            log_pi = q * mean + excess * w_s
+            turned = c * (log_pi + w_s) * 2.0
+            last = c * (mean * (scale * scale) + q * (2.0 * w_s))
+            if ctx.ratio == "lvc":
+                moved_c = c * log_pi.sum(0)
+                turned, last = turned - moved_c * excess, last - moved_c * q
+            torch.sum(turned, 1, out=by_s)
+            d = mlp.backward_along(hidden, moved, deltas, last, own, u, by_layers)
             if ctx.needs_input_grad[0]:
-                first.append(torch.mm(inner, own[0].t()).addmm_(deltas[0], u[0].t()))
-        return (torch.stack(first) if first else None), None, None, None, None, by_std.sum(1), *gradients
+                by_inputs.append(torch.mm(d, own.back[0]).addmm_(first, u.back[0]))
+        inputs = torch.stack(by_inputs)[..., : along[0].shape[1]] if by_inputs else None
+        return inputs, None, None, None, None, by_std, *mlp.parts(gradients, along)
 
 
 def _weight(log_ratio: Tensor, ratio: Ratio) -> Tensor:
-    """r as it stands in the gradient (T, N)."""
+    """r as it stands in the gradient (N,)."""
     if ratio == "none":
         return torch.ones_like(log_ratio)
     raw = log_ratio.exp()

@@ -11,13 +11,14 @@ import torch
 
 from gmps_robot.learning.advantages import advantages, discounted_returns
 from gmps_robot.learning.batch import Batch
+from gmps_robot.learning.imitation import BcLoss, bc_loss
 from gmps_robot.learning.inner import (
     AdaptSettings,
     adapt,
     effective_sample_size,
     latent_direction,
 )
-from gmps_robot.learning.policy_gradient import RATIO_CAP, Ratio, mean_action, policy_gradient
+from gmps_robot.learning.policy_gradient import RATIO_CAP, Ratio, policy_gradient
 from gmps_robot.policy import Params, PolicySpec, expand, head, init_fast, log_prob
 
 
@@ -207,26 +208,37 @@ def test_written_second_order_is_that_of_automatic_differentiation(ratio: Ratio,
                 gradient = dict(zip(phi, found, strict=True))
             phi = {k: v - steps[k] * gradient[k] for k, v in phi.items()}
         seen = features.flatten(1, 2)
-        mean = mean_action(phi, seen) if written else head(phi, seen)[0]
-        loss = ((mean - labels) ** 2 * torch.exp(-phi["log_std"]).unsqueeze(1)).mean()
+        if written:
+            loss = bc_loss(phi, seen, labels, "nll").sum()
+        else:
+            mean, s = head(phi, seen)
+            loss = (0.5 * (mean - labels) ** 2 * torch.exp(-2 * s) + s).mean((1, 2)).sum()
         return list(torch.autograd.grad(loss, [*theta.values(), *steps.values(), features]))
 
     for value, expected in zip(outer(written=True), outer(written=False), strict=True):
         assert (value - expected).norm() <= 1e-5 * expected.norm()
 
 
+@pytest.mark.parametrize("kind", ["mse", "nll"])
 @pytest.mark.parametrize("latents", [True, False])
-def test_mean_action_is_the_head(latents: bool) -> None:
-    fast, batch, _ = aged_case(torch.float64)
-    draws = batch.flat_latents() if latents else None
+def test_written_imitation_loss_is_that_of_automatic_differentiation(kind: BcLoss, latents: bool) -> None:
+    fast, batch, weights = aged_case(torch.float64)
+    labels = batch.actions.flatten(1, 2)  # some beyond [-1, 1]
+
+    def plain(fast: Params, features: torch.Tensor, draws: torch.Tensor | None) -> torch.Tensor:
+        mean, s = head(fast, features, draws)
+        square = (mean - labels.clamp(-1.0, 1.0)) ** 2
+        return (square if kind == "mse" else 0.5 * square * torch.exp(-2 * s) + s).mean((1, 2))
+
     results = []
-    for call in (lambda: mean_action(fast, features, draws), lambda: head(fast, features, draws)[0]):
-        features = batch.flat_features().clone().requires_grad_()
-        for value in fast.values():
-            value.requires_grad_().grad = None
-        mean = call()
-        found = torch.autograd.grad(mean.pow(2).sum(), [features, *(v for k, v in fast.items() if k != "log_std")])
-        results.append([mean, *found])
+    for written in (True, False):
+        leaves = {k: v.clone().requires_grad_() for k, v in fast.items()}
+        features, draws = (f.clone().requires_grad_() for f in (batch.flat_features(), batch.flat_latents()))
+        seen = draws if latents else None
+        loss = bc_loss(leaves, features, labels, kind, seen) if written else plain(leaves, features, seen)
+        wanted = [features, *leaves.values(), *([draws] if latents else [])]
+        found = torch.autograd.grad((loss * weights[:, 0, 0]).sum(), wanted, materialize_grads=True, allow_unused=True)
+        results.append([loss, *found])
     assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(*results, strict=True))
 
 
