@@ -135,7 +135,8 @@ def test_who_judges_and_where_the_master_is_follow_from_the_robot() -> None:
 def test_every_executable_of_the_launch_file_is_installed_and_hands_over() -> None:
     scripts = re.findall(r'"(\w+) = gmps_robot_nodes\.executables:(\w+)"', (PACKAGE / "setup.py").read_text())
     installed = dict(scripts)
-    assert set(installed) == {node.name for node in stack.NODES}
+    by_hand = {"calibrator"}  # started beside a driver, for an hour; no part of the stack
+    assert set(installed) == {node.name for node in stack.NODES} | by_hand
     for name in installed:
         assert callable(getattr(executables, installed[name]))
         assert (PACKAGE / "gmps_robot_nodes" / f"{name}_node.py").is_file()
