@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from playwright.sync_api import Page
 
 Vector = NDArray[np.float64]
-SCENE = "fetch('/api/scene').then(r => r.json())"
+SCENE = """
+fetch('/api/scene').then(r => r.json())
+  .then(scene => ({...scene, latched: document.getElementById('armed').textContent === 'Latched'}))
+"""
 AXES = """
 Promise.all([import('/static/motion.js'), fetch('/api/camera').then(r => r.json())])
   .then(([motion, camera]) => motion.pictureAxes(camera.projection))
@@ -21,10 +24,11 @@ PERIOD = 0.05  # a hand looks and corrects itself this often [s]
 
 @dataclass(frozen=True)
 class Scene:
-    """Where tip and block are [m]."""
+    """Where tip and block are [m], and whether the page waits for the hand to let go."""
 
     tip: Vector
     block: Vector
+    latched: bool = False
 
 
 class Operator:
@@ -43,7 +47,7 @@ class Operator:
     def scene(self) -> Scene:
         """Look."""
         seen = self.page.evaluate(SCENE)
-        return Scene(np.array(seen["tip"]), np.array(seen["object"]))
+        return Scene(np.array(seen["tip"]), np.array(seen["object"]), seen["latched"])
 
     def grip(self) -> None:
         """Put the finger on the middle of the stick."""
@@ -74,6 +78,10 @@ class Operator:
             while (wish := act(scene := self.scene())) is not None:
                 if time.monotonic() > end:
                     raise TimeoutError(f"not there after {patience:.0f} s: tip {scene.tip}, block {scene.block}")
+                if scene.latched:  # a busy machine was late: let go and begin anew, as a person would
+                    self.let_go()
+                    self.page.wait_for_timeout(150)
+                    self.grip()
                 self.push(wish)
                 due = max(due + PERIOD, time.monotonic())
                 self.page.wait_for_timeout(max(1.0, 1000 * (due - time.monotonic())))

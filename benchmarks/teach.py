@@ -34,6 +34,7 @@ from sim.scripted_operator import ScriptedOperator
 
 ATTEMPTS = 3  # at one demonstration
 PATIENCE = 12.0  # of one attempt [s]
+PICTURED = 0.12  # from the goal [m]
 SETTLE = 0.3  # after a reset [s]
 
 
@@ -48,11 +49,11 @@ class Taught:
     distance: float  # block to goal at the end [m]
 
 
-def teach(page: Page, family: Family, rng: np.random.Generator) -> Taught:
-    """Teach the task that is chosen on the page."""
+def teach(page: Page, family: Family, rng: np.random.Generator, pictures: Path | None) -> Taught:
+    """Teach the task that is chosen on the page; `pictures` is where a picture of it goes."""
     task = chosen(page)
     operator, goal, begin = Operator(page), np.array(task.context), time.monotonic()
-    distance = float("inf")
+    distance, pictured = float("inf"), []
     for attempt in range(1, ATTEMPTS + 1):
         before = status(page)["recorder"]["episode"]
         page.click("#record:enabled" if attempt == 1 else "#again:enabled")
@@ -63,6 +64,9 @@ def teach(page: Page, family: Family, rng: np.random.Generator) -> Taught:
         def act(scene: Scene, hand: ScriptedOperator = hand) -> Any:
             pose, now = np.append(scene.block, 0.0), np.array(time.monotonic())
             wish = hand.act(SceneState(tip=scene.tip, object_pose=pose, time=now))
+            if pictures is not None and not pictured and np.linalg.norm(scene.block[:2] - goal) < PICTURED:
+                page.screenshot(path=pictures / f"teach-{task.index}.png")
+                pictured.append(True)
             return None if hand.done else wish[:2]
 
         try:
@@ -128,11 +132,9 @@ def run(tasks: int, per_task: int, data: Path, pictures: Path | None) -> dict[st
         page.click("#teach-next:enabled")
         begin = time.monotonic()
         while page.locator("#quota-bar").get_attribute("aria-valuenow") != "100" and len(taught) < 2 * tasks * per_task:
-            taught.append(teach(page, family, rng))
+            taught.append(teach(page, family, rng, pictures))
             print(f"task {taught[-1].task}: {'kept' if taught[-1].kept else 'given up'} after {taught[-1].attempts}, "
                   f"{taught[-1].seconds:.0f} s, {100 * taught[-1].distance:.1f} cm", flush=True)  # fmt: skip
-            if pictures is not None and len(taught) == tasks:
-                page.screenshot(path=pictures / "taught.png")
         seconds = time.monotonic() - begin
     kept = [one for one in taught if one.kept]
     return {

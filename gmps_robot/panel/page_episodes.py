@@ -24,7 +24,7 @@ def build() -> None:
             _filters()
             head = "".join(f'<th scope="col">{word}</th>' for word in COLUMNS)
             with box("div", "table-box", 'tabindex="-1"'):
-                text("table", "episodes", f'<thead><tr>{head}</tr></thead><tbody id="episode-rows"></tbody>')
+                text("table", "episode-table", f'<thead><tr>{head}</tr></thead><tbody id="episode-rows"></tbody>')
             with box("div", "pager"):
                 text("span", "episode-count", "", 'role="status"')
                 act("page-back", "Newer", look="small")

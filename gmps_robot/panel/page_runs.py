@@ -14,7 +14,7 @@ def build() -> None:
             text("h2", "runs-title", "Training and adaptation")
             head = "".join(f'<th scope="col">{word}</th>' for word in COLUMNS)
             with box("div", "runs-box", 'tabindex="-1"', "table-box"):
-                text("table", "runs", f'<thead><tr>{head}</tr></thead><tbody id="run-rows"></tbody>')
+                text("table", "run-table", f'<thead><tr>{head}</tr></thead><tbody id="run-rows"></tbody>')
         with card("curve", "Learning curve"):
             text("h2", "curve-title", "Choose a run")
             text("label", "curve-label", 'Curve <select id="curve-name" disabled></select>')

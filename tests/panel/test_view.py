@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from gmps_robot.control.session_status import Phase, SessionStatus, Stage
-from gmps_robot.panel import view
+from gmps_robot.panel import plan, view
 from gmps_robot.panel.bridge import GuardState, GuardView, Link, PanelState
 
 ALWAYS = {"arm/stop", "arm/kill"}
@@ -122,7 +122,7 @@ def test_the_dots_of_a_second_update_start_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("session", "plan"),
+    ("session", "expected"),
     [
         ({"phase": "idle"}, (12, 5)),
         ({"phase": "evaluating", "stage": "before", "episodes": 3}, (12, 3)),
@@ -132,10 +132,10 @@ def test_the_dots_of_a_second_update_start_again() -> None:
     ],
 )
 def test_the_length_of_the_session_is_known_as_soon_as_it_shows(
-    session: dict[str, object], plan: tuple[int, int]
+    session: dict[str, object], expected: tuple[int, int]
 ) -> None:
     state = replace(_state(**session), planned_episodes=12)
-    assert view.planned(state) == view.Plan(*plan)
+    assert plan.planned(state) == plan.Plan(*expected)
 
 
 def test_nobody_is_asked_for_what_the_twin_does_itself() -> None:
