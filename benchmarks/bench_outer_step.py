@@ -4,13 +4,14 @@
 
 Compares how many tasks share one graph (1 is a Python loop over tasks, 20 is one graph) through `meta_loss` as training
 calls it, whose gradients are written out, with automatic differentiation of both orders and with `torch.func.vmap`
-over tasks, interleaved in one process of one thread; the unit is process CPU time.
+over tasks, interleaved in one process of one thread; the unit is process CPU time, each step calibrated for itself.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -64,6 +65,7 @@ def in_chunks(chunk: int) -> Callable[[], list[Tensor]]:
     nothing = torch.zeros(chunk, DEMOS, SPEC.latent_size)
 
     def step() -> list[Tensor]:
+        """One outer step; the gradients of theta."""
         for leaf in leaves:
             leaf.grad = None
         for tasks in torch.arange(TASKS).split(chunk):
@@ -83,6 +85,7 @@ def automatic(chunk: int) -> Callable[[], list[Tensor]]:
     advantage = advantages(batch.rewards, batch.observations, baseline="time_mean", gamma=1.0).flatten(1)
 
     def step() -> list[Tensor]:
+        """One outer step; the gradients of theta."""
         for leaf in leaves:
             leaf.grad = None
         for start in range(0, TASKS, chunk):
@@ -123,6 +126,7 @@ def vmapped() -> Callable[[], list[Tensor]]:
     per_task = vmap(grad(outer, argnums=(0, 1)), in_dims=(None, None, 0, 0, 0, 0, 0, 0))
 
     def step() -> list[Tensor]:
+        """One outer step; the gradients of theta."""
         detached = {k: v.detach() for k, v in fast.items()}
         sizes = {k: v.detach() for k, v in alpha.items()}
         gradients, _ = per_task(detached, sizes, features, actions, behaviour, advantage, demos, labels)
@@ -131,8 +135,28 @@ def vmapped() -> Callable[[], list[Tensor]]:
     return step
 
 
+def timed(step: Callable[[], list[Tensor]]) -> tuple[float, float]:
+    """CPU time of one step [ms], and what the core does just before and after it [GFLOP/s]."""
+    before = gflops(repeats=3, seconds=0.02)
+    started = time.process_time()
+    step()
+    took = 1e3 * (time.process_time() - started)
+    return took, 0.5 * (before + gflops(repeats=3, seconds=0.02))
+
+
+def summary(measured: list[tuple[float, float]]) -> dict[str, float]:
+    """Minimum and median of the time, of the calibration, and of the time by proportion on a core of 90 GFLOP/s."""
+    scaled = [took * rate / BAR_GFLOPS for took, rate in measured]
+    columns = {"cpu_ms": [m[0] for m in measured], "gflops": [m[1] for m in measured], "at_90_gflops": scaled}
+    return {
+        f"{name}_{word}": round(how(values), 1)
+        for name, values in columns.items()
+        for word, how in (("min", min), ("median", statistics.median))
+    }
+
+
 def main() -> None:
-    """Measure every formulation, interleaved; print and write the medians."""
+    """Measure every formulation, interleaved; print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path)
@@ -140,21 +164,12 @@ def main() -> None:
     torch.set_num_threads(1)
     ways = {f"{c} tasks per graph": in_chunks(c) for c in (1, 2, 5, 10, 20)}
     ways |= {f"{c} tasks per graph, automatic": automatic(c) for c in (5, 10)} | {"vmap over tasks": vmapped()}
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    rates = []
-    for _ in range(options.rounds + 1):
-        rates.append(gflops())
-        for name, step in ways.items():
-            started = time.process_time()
-            step()
-            times[name].append(1e3 * (time.process_time() - started))
-    medians = {name: round(statistics.median(t[1:]), 1) for name, t in times.items()}
-    fastest = min(medians, key=lambda name: medians[name])
-    rate = statistics.median(rates)
-    result = {
-        "cpu_ms": medians, "fastest": fastest, "gflops": round(rate, 1),
-        "fastest_at_90_gflops_ms": round(medians[fastest] * rate / BAR_GFLOPS, 1), "bar_ms": BAR_MS,
-    }  # fmt: skip
+    for step in ways.values():
+        step()
+    rounds = [{name: timed(step) for name, step in ways.items()} for _ in range(options.rounds)]
+    table = {name: summary([each[name] for each in rounds]) for name in ways}
+    fastest = min(table, key=lambda name: table[name]["at_90_gflops_median"])
+    result = {"ways": table, "fastest": fastest, "bar_ms": BAR_MS, "load": round(os.getloadavg()[0], 1)}
     print(json.dumps(result, indent=1))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
