@@ -52,6 +52,7 @@ def gmps_steps(pixels: bool) -> Callable[[int], None]:
     rng = np.random.default_rng(0)
 
     def run(steps: int) -> None:
+        """Push `steps` steps, over all worlds, with random actions."""
         for k in range(steps // WORLDS):
             if k % push.horizon == 0:
                 simulator.reset()
@@ -79,6 +80,7 @@ def metaworld_steps(pixels: bool) -> Callable[[int], None]:
     count = 0
 
     def run(steps: int) -> None:
+        """Take `steps` steps of Meta-World with random actions."""
         nonlocal count
         for _ in range(steps):
             if count % task.max_path_length == 0:

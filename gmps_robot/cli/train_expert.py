@@ -107,6 +107,7 @@ def _train(family: Family, settings: ExpertSettings, out: Path, options: TrainEx
         task = bar.add_task("", total=settings.max_samples, note="")
 
         def show(run: Run) -> None:
+            """Move the bar; print the record when there is a new one."""
             nonlocal shown
             bar.update(task, completed=run.replay.samples)
             if len(run.records) == shown:
