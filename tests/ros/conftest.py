@@ -73,6 +73,12 @@ class Graph:
             self._executor.spin_once(timeout_sec=0.02)
         return value
 
+    def spin(self, seconds: float) -> None:
+        """Let time pass, and hear what is published meanwhile."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0.0:
+            self._executor.spin_once(timeout_sec=left)
+
     def result(self, future: Any, patience: float = PATIENCE) -> Any:
         """Wait for a future."""
         self.until(future.done, patience)

@@ -6,7 +6,6 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -21,6 +20,7 @@ from tests.ros.conftest import Graph
 
 BOUND = 0.25  # from the fault to the first zero at the driver [s]
 MOVES = 0.002  # [m/s]
+MOVING = 0.2  # there is motion this shortly before a fault [s]
 
 
 class Drive:
@@ -58,9 +58,20 @@ class Drive:
     def assert_rests(self, fault: float, seconds: float = 2.0) -> None:
         """Within the bound after `fault`, and from then on for `seconds`."""
         self.graph.until(lambda: time.time() > fault + seconds)
-        late = max((stamp - fault for stamp in self.motion()), default=0.0)
+        late = max(stamp - fault for stamp in self.motion())
+        assert any(-MOVING < stamp - fault <= 0.0 for stamp in self.motion()), "it did not move when it happened"
         print(f"last motion {late * 1e3:.0f} ms after the fault")  # noqa: T201 - shown by pytest -rP
         assert late <= BOUND, f"still moving {late * 1e3:.0f} ms after the fault"
+
+    def fault(self, act: Callable[[], object], mend: Callable[[], object], lasts: float) -> float:
+        """Do, hear what the driver does meanwhile, undo; return when it began."""
+        begin = time.time()
+        act()
+        try:
+            self.graph.spin(lasts)
+        finally:
+            mend()
+        return begin
 
     def close(self) -> None:
         if self._relay is not None:
@@ -78,18 +89,6 @@ def drive(graph: Graph) -> Iterator[Drive]:
         made.close()
 
 
-@contextmanager
-def faulty(act: Callable[[], object], mend: Callable[[], object], lasts: float) -> Iterator[float]:
-    """Do, wait, undo; yields when it began."""
-    begin = time.time()
-    act()
-    try:
-        time.sleep(lasts)
-    finally:
-        mend()
-    yield begin
-
-
 def test_tab_browser_network_and_panel_fail_one_after_the_other(drive: Drive) -> None:
     page = drive.page()
     drive.moving(page, "d")
@@ -100,15 +99,13 @@ def test_tab_browser_network_and_panel_fail_one_after_the_other(drive: Drive) ->
     page = drive.page()
     drive.moving(page, "a")
     frozen = FrozenBrowser()
-    with faulty(frozen.freeze, frozen.thaw, 1.0) as fault:
-        drive.assert_rests(fault)  # the key is still down
+    drive.assert_rests(drive.fault(frozen.freeze, frozen.thaw, 1.0))  # the key is still down
     page.keyboard.up("a")
     drive.moving(page, "d")  # let go and pressed anew
 
     panel = drive.graph.processes["panel"]
     stop, go = (lambda: panel.send_signal(signal.SIGSTOP)), (lambda: panel.send_signal(signal.SIGCONT))
-    with faulty(stop, go, 0.6) as fault:
-        drive.assert_rests(fault)
+    drive.assert_rests(drive.fault(stop, go, 0.6))
     page.wait_for_function("document.getElementById('armed').textContent === 'Latched'")
     page.keyboard.up("d")
     page.context.close()
@@ -116,8 +113,7 @@ def test_tab_browser_network_and_panel_fail_one_after_the_other(drive: Drive) ->
     page = drive.page(relayed=True)
     drive.moving(page, "a")
     assert drive._relay is not None
-    with faulty(drive._relay.cut, drive._relay.mend, 1.0) as fault:
-        drive.assert_rests(fault, 2.5)  # what had waited has arrived
+    drive.assert_rests(drive.fault(drive._relay.cut, drive._relay.mend, 1.0), 2.5)  # what had waited has arrived
     page.keyboard.up("a")
     page.context.close()
 
