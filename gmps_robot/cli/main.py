@@ -74,6 +74,10 @@ COMMANDS: Mapping[str, Command] = {
         "gmps_robot.cli.calibrate.identify", "Fit the twin's servos to what the arm does.",
         "gmps calibrate identify rigs/lab/rig.yaml",
     ),
+    "calibrate marker": Command(
+        "gmps_robot.cli.calibrate.marker", "A marker to print, for the block or the hand.",
+        "gmps calibrate marker markers/block",
+    ),
     "calibrate check": Command(
         "gmps_robot.cli.calibrate.check", "Say in ten seconds whether a calibration still holds.",
         "gmps calibrate check captures/monday",

@@ -122,7 +122,7 @@ def marker(full: bool) -> list[Row]:
     return [
         Row("marker on the block: median error", float(np.median(errors)), 2.0, "mm"),
         Row("marker on the block: 99th percentile", float(np.percentile(errors, 99)), 5.0, "mm"),
-        Row("marker on the block: share of pictures that show it", 100 * (1 - missed / count), 97.0, "%", at_least=True),
+        Row("marker on the block: found in pictures", 100 * (1 - missed / count), 97.0, "%", at_least=True),
     ]
 
 
