@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
@@ -49,6 +50,25 @@ def take_the_arm(page: Page) -> None:
     """Press the button and wait until the page holds the lease and the stream knows it."""
     page.click("#take:enabled")
     page.wait_for_function("document.getElementById('armed').textContent === 'You hold the arm'")
+
+
+def hold(page: Page, key: str, moves: Callable[[], object], patience: float = PATIENCE / 1000) -> None:
+    """Press `key` and keep it down until `moves()`; press anew where a busy machine was late and it latched.
+
+    Raises:
+        TimeoutError: nothing moves within `patience` [s].
+    """
+    end = time.monotonic() + patience
+    page.keyboard.down(key)
+    while not moves():
+        said = page.locator("#armed").inner_text(), page.locator("#armed-why").inner_text()
+        if said[0] == "Latched":
+            page.keyboard.up(key)
+            page.wait_for_timeout(150)
+            page.keyboard.down(key)
+        if time.monotonic() > end:
+            raise TimeoutError(f"{key} moves nothing; the page says {said}")
+        page.wait_for_timeout(20)
 
 
 class FrozenBrowser:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.browser import FrozenBrowser, take_the_arm
+from benchmarks.browser import FrozenBrowser, hold, take_the_arm
 from gmps_robot.panel.server import PanelServer
 from tests.panel.black_hole import Relay
 
@@ -44,12 +44,8 @@ class Witness:
 def moving(tab: Any) -> Witness:
     """Take the arm, hold a key, and wait until the driver has applied it for a while."""
     take_the_arm(tab.page)
-    tab.page.keyboard.down("w")
     witness = Witness(tab.bridge)
-    end = time.monotonic() + 20.0
-    while len(witness.moves) < 60:
-        assert time.monotonic() < end, "the arm did not begin to move"
-        tab.page.wait_for_timeout(20)
+    hold(tab.page, "w", lambda: len(witness.moves) > 60)
     return witness
 
 
@@ -57,6 +53,7 @@ def assert_rests(witness: Witness, fault: float, seconds: float = 1.2) -> None:
     """Within the bound after `fault` [s], and from then on."""
     time.sleep(max(0.0, fault + seconds - time.monotonic()))
     witness.close()
+    assert any(-0.1 < moved - fault <= 0.0 for moved in witness.moves), "it did not move when it happened"
     late = [moved - fault for moved in witness.moves if moved > fault]
     print(f"last motion {max(late, default=0.0) * 1e3:.0f} ms after the fault")  # noqa: T201 - shown by pytest -rP
     assert not late or max(late) <= BOUND, f"still moving {max(late) * 1e3:.0f} ms after the fault"

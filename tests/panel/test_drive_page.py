@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from benchmarks.browser import take_the_arm
+from benchmarks.browser import hold, take_the_arm
 from gmps_robot.panel.bridge import GuardView
 
 OpenTab = Callable[..., Any]
@@ -35,8 +35,7 @@ def rests(tab: Any) -> bool:
 
 
 def drive(tab: Any, key: str = "w") -> None:
-    tab.page.keyboard.down(key)
-    until(tab, lambda: velocity(tab) != () and not rests(tab))
+    hold(tab.page, key, lambda: velocity(tab) != () and not rests(tab))
 
 
 @pytest.fixture

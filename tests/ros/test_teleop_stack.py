@@ -14,7 +14,7 @@ from gmps_msgs.msg import AppliedCommand
 from gmps_robot_nodes import conversions, qos
 from playwright.sync_api import Browser, Page
 
-from benchmarks.browser import FrozenBrowser, browser, log_in, take_the_arm
+from benchmarks.browser import FrozenBrowser, browser, hold, log_in, take_the_arm
 from tests.panel.black_hole import Relay
 from tests.ros.conftest import Graph
 
@@ -44,9 +44,13 @@ class Drive:
 
     def moving(self, page: Page, key: str) -> None:
         """Hold `key` until the arm has moved for half a second."""
-        page.keyboard.down(key)
         begin = time.time()
-        self.graph.until(lambda: sum(stamp > begin for stamp in self.motion()) > 10)
+
+        def moves() -> bool:
+            self.graph.spin(0.02)
+            return sum(stamp > begin for stamp in self.motion()) > 10
+
+        hold(page, key, moves)
 
     def motion(self) -> list[float]:
         """Times at which the driver applied motion [s]."""
