@@ -67,7 +67,7 @@ def _fuzz(operation: schemathesis.APIOperation, role: Role | None, headers: dict
         suppress_health_check=list(HealthCheck),
     )
     def run(case: schemathesis.Case) -> None:
-        answer = case.call(headers=headers)
+        answer = case.call(headers=headers, timeout=60)
         told = f"{route} as {role}: {answer.status_code} {answer.text[:300]}"
         assert answer.status_code < 500 or answer.status_code == 503, told
         if not may:
