@@ -5,23 +5,40 @@ from __future__ import annotations
 import json
 import re
 import socket
+import subprocess
+import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
+
+from gmps_msgs.msg import ArmCommand
+from gmps_robot_nodes import qos
+from websockets.sync.client import connect
 
 from tests.ros.conftest import Graph
 
+TOKEN = "of-the-tests-of-the-panel"
+PLAIN = ("reset_done", "resume", "pause", "arm/reset_fault")  # acts without a body
 Ask = Callable[..., tuple[int, Any]]
 
 
+def start_panel(graph: Graph, **parameters: Any) -> Ask:
+    graph.environment.update(GMPS_PANEL_TOKEN=TOKEN, GMPS_DATA=str(graph.folder / "data"))
+    graph.start("panel", panel_port=0, **parameters)
+    return page_of(graph)
+
+
 def page_of(graph: Graph) -> Ask:
-    """Return a function that talks to the panel of `graph`."""
-    address = graph.until(lambda: re.search(r"panel: (http://\S+)", graph.log("panel"))).group(1)
+    """Return a function that talks to the panel of `graph`: `ask(path)` reads, `ask(path, field=...)` acts."""
+    address = graph.until(lambda: re.search(r"panel: (http://\S+)/login#\S{22,}", graph.log("panel"))).group(1)
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
 
     def ask(path: str, **body: Any) -> tuple[int, Any]:
-        data = None if path == "status" else json.dumps(body).encode()
-        request = urllib.request.Request(f"{address}/api/{path}", data, {"Content-Type": "application/json"})
+        data = json.dumps(body).encode() if body or path in PLAIN else None
+        request = urllib.request.Request(f"{address}/api/{path}", data, headers)
         try:
             with urllib.request.urlopen(request, timeout=40) as answer:
                 return answer.status, json.load(answer)
@@ -34,8 +51,7 @@ def page_of(graph: Graph) -> Ask:
 def test_a_session_is_started_judged_stopped_and_released_from_the_page(graph: Graph, checkpoint: str) -> None:
     graph.start("twin", speed="max")
     graph.start("adapt", checkpoint=checkpoint, out=str(graph.folder / "runs"), evaluations=1, film=False)
-    graph.start("panel", panel_port=0, reward="human")
-    ask = page_of(graph)
+    ask = start_panel(graph, reward="human")
 
     def phase() -> str:
         return str(ask("status")[1]["phase"])
@@ -62,8 +78,108 @@ def test_a_session_is_started_judged_stopped_and_released_from_the_page(graph: G
     graph.until(lambda: ask("status")[1]["guard"]["state"] != "FAULT")
     assert ask("status")[1]["paused"]  # releasing the stop is not what makes the arm move
     assert ask("resume")[0] == 200
+    code, told = ask("checkpoint", name="push-vision")
+    assert (code, "an adaptation runs" in told["message"]) == (409, True)
     assert ask("stop", reason="test")[0] == 200
     graph.until(lambda: phase() == "stopped")
+    assert ask("checkpoint", name="push-vision")[0] == 200
+    assert ask("status")[1]["checkpoint"] == "push-vision"
+    graph.until(lambda: ask("start", task=7, episodes=2)[0] == 200)  # the pictures of the last session come first
+    assert "checkpoint push-vision is loaded" in graph.log("adapt")
+
+
+def test_a_person_takes_the_arm_drives_records_and_keeps_what_was_taught(graph: Graph) -> None:
+    graph.start("twin")
+    ask = start_panel(graph, reward="human", robot="twin")
+    assert "is its node running" in ask("status")[1]["recorder"]["message"]
+    graph.start("recorder")
+    graph.until(lambda: ask("status")[1]["recorder"]["state"] == "idle")
+    graph.until(lambda: "arm" not in [link["name"] for link in ask("status")[1]["links"] if link["silent"]])
+    graph.until(lambda: ask("scene")[0] == 200)
+    assert ask("scene/reset", split="train", task=2) == (200, {"message": ""})
+    graph.until(lambda: ask("camera")[0] == 200)
+    start, commands = ask("scene")[1]["tip"], graph.listen(ArmCommand, "teleop/command", qos.COMMAND)
+    code, told = ask("lease", action="acquire")
+    assert code == 200, told
+    graph.until(lambda: ask("status")[1]["lease"]["holder"] == "token")
+    assert ask("recorder/start", split="train")[0] == 200
+    episode = ask("status")[1]["recorder"]["episode"]
+    with Operator(graph, told["session"]) as operator:
+        operator.drive([0.0, 0.0, 0.0], 0.3, enable=False)
+        operator.drive([0.5, 0.0, 0.0], 1.5)
+        assert operator.answer["armed"], operator.answer
+        assert ask("arm/stop", reason="test")[0] == 200
+        operator.drive([0.5, 0.0, 0.0], 0.3)
+        assert "FAULT" in operator.answer["reason"]
+        ask("arm/reset_fault")
+        operator.drive([0.5, 0.0, 0.0], 0.3)
+        assert "let go first" in operator.answer["reason"]
+        operator.drive([0.0, 0.0, 0.0], 0.8, enable=False)
+    assert ask("scene")[1]["tip"][0] - start[0] > 0.08
+    code, told = ask("recorder/save", episode=episode, accepted=True)
+    assert code == 200, told
+    row = ask("episodes")[1]["episodes"][0]
+    assert (row["episode"], row["task_id"], row["operator"], row["accepted"]) == (
+        episode, "push-train-s0-2", "token", True,
+    )
+    signals = ask(f"episodes/{episode}/signals")[1]
+    assert max(action[0] for action in signals["applied"]) > 0.3
+    assert {message.source for message in commands} == {"teleop"}
+    graph.until(lambda: ask("status")[1]["lease"]["holder"] == "")  # the closed stream gave the arm back
+    assert any(event["what"] == "POST /api/recorder/save" for event in ask("audit")[1]["events"])
+
+
+def test_one_command_is_enough_to_teach_on_an_emulated_arm(graph: Graph) -> None:
+    graph.environment.update(GMPS_PANEL_TOKEN=TOKEN, GMPS_DATA=str(graph.folder / "data"))
+    words = ["session:=teach", "robot:=emulator", "panel_port:=0", f"out:={graph.folder}"]
+    with (graph.folder / "panel.log").open("wb") as log:
+        graph.processes["panel"] = subprocess.Popen(
+            [sys.executable, "-m", "gmps_robot_nodes.bringup", *words], env=graph.environment, stdout=log, stderr=log
+        )
+    ask = page_of(graph)
+    graph.until(lambda: "teach at the panel" in graph.log("panel"))
+    graph.until(lambda: ask("status")[1]["guard"]["state"] == "ARMED")
+    assert ask("status")[1]["phase"] == "idle"  # nothing has begun by itself
+    assert ask("scene/reset", split="train", task=0)[0] == 200
+    code, told = ask("lease", action="acquire")
+    assert code == 200, told
+    graph.until(lambda: ask("scene")[0] == 200)
+    start = ask("scene")[1]["tip"]
+    with Operator(graph, told["session"]) as operator:
+        operator.drive([0.0, 0.0, 0.0], 0.3, enable=False)
+        operator.drive([0.0, 0.5, 0.0], 1.0)
+    assert ask("scene")[1]["tip"][1] - start[1] > 0.03
+
+
+class Operator:
+    """A person at the page: repeats a wish twenty times per second."""
+
+    def __init__(self, graph: Graph, session: str) -> None:
+        address = re.search(r"panel: http(://\S+)/login#", graph.log("panel")).group(1)
+        self._open = ExitStack()
+        self._socket = self._open.enter_context(
+            connect(f"ws{address}/ws/teleop", additional_headers={"Authorization": f"Bearer {TOKEN}"})
+        )
+        self._graph, self._session, self._seq = graph, session, 0
+        self.answer: dict[str, Any] = {}
+
+    def drive(self, velocity: list[float], seconds: float, enable: bool = True) -> None:
+        end = time.monotonic() + seconds
+        while (now := time.monotonic()) < end:
+            self._seq += 1
+            wish = {"session": self._session, "seq": self._seq, "t_client": now * 1e3, "enable": enable, "v": velocity,
+                    "gripper": 0.0}
+            self._socket.send(json.dumps(wish))
+            self._graph.spin(0.05)
+            while (answer := json.loads(self._socket.recv(2.0)))["seq"] < self._seq:
+                pass
+            self.answer = answer
+
+    def __enter__(self) -> Operator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
 
 def test_a_taken_port_ends_the_panel_with_a_named_error(graph: Graph) -> None:

@@ -50,7 +50,7 @@ class RosTeaching:
             checkpoint: what the adapt node begins from.
         """
         self._node, self._family, self._rig, self._robot, self._checkpoint = node, family, rig, robot, checkpoint
-        self._recorder = RecorderView()
+        self._recorder = RecorderView("failed", message="Nothing was heard of the recorder: is its node running?")
         self._scene: tuple[float, SceneView] | None = None
         self._homing, self._lease = False, ""
         self._numbers = itertools.count(1)
