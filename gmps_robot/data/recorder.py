@@ -160,7 +160,6 @@ class Recorder:
         known = [message for topic, message in self._latched.items() if message not in self._before]
         for message in (*known, *self._before):
             self._write(message)
-        self._before.clear()
         return info.episode
 
     def hear(self, message: Message) -> None:
@@ -173,7 +172,6 @@ class Recorder:
             self._dropped += max(0, message.sequence - last - 1)
             if not self.over or message.topic in LATCHED:
                 self._write(message)
-            return
         self._before.append(message)
         while message.log_ns - self._before[0].log_ns > BEFORE_NS:
             self._before.popleft()
@@ -188,9 +186,10 @@ class Recorder:
             self._flush()
 
     def save(
-        self, episode: str, *, accepted: bool = False, reward: float | None = None, success: bool | None = None
+        self, episode: str, *, accepted: bool = False, reward: float | None = None, success: bool | None = None,
+        ended_ns: int | None = None,
     ) -> Saved:
-        """End the open episode and keep it.
+        """End the open episode and keep it. What was sent after `ended_ns` (default: now) belongs to the next one too.
 
         Raises:
             EpisodeError: another episode is open, or none; or the file could not be ended, and is left as `.part`.
@@ -201,11 +200,11 @@ class Recorder:
         except (OSError, EpisodeError) as error:
             self._fail(str(error))
             raise EpisodeError(self._problem) from error
-        self._let_go()
+        self._let_go(ended_ns)
         return saved
 
-    def discard(self, episode: str, reason: str) -> Path:
-        """End the open episode and put it aside; return where.
+    def discard(self, episode: str, reason: str, ended_ns: int | None = None) -> Path:
+        """End the open episode and put it aside; return where. `ended_ns` as in `save`.
 
         Raises:
             EpisodeError: as `save`.
@@ -216,7 +215,7 @@ class Recorder:
         except OSError as error:
             self._fail(str(error))
             raise EpisodeError(self._problem) from error
-        self._let_go()
+        self._let_go(ended_ns)
         return path
 
     def close(self) -> None:
@@ -268,9 +267,10 @@ class Recorder:
             self._problem = f"recording ended: {reason}. What was heard until then: `gmps data recover` reads {part}"
         self._let_go()
 
-    def _let_go(self) -> None:
+    def _let_go(self, ended_ns: int | None = None) -> None:
         self._writer, self._ended_ns, self.over = None, self._now(), False
-        self._before.clear()
+        later = [m for m in self._before if ended_ns is not None and m.publish_ns > ended_ns]
+        self._before = deque(later)
 
 
 def _source(name: str) -> Source:

@@ -99,6 +99,16 @@ def test_while_an_episode_waits_to_be_judged_only_what_is_said_of_it_is_kept(wor
     assert not world.recorder.over  # the next one is not over yet
 
 
+def test_what_was_sent_after_an_end_that_is_heard_late_belongs_to_the_next_episode(world: World) -> None:
+    first = world.recorder.start(world.take())
+    for k in range(10):
+        world.live(k)
+    world.recorder.save(first, ended_ns=made.START_NS + 7 * made.PERIOD_NS - 1)
+    second = world.recorder.start(world.take())
+    world.live(10)
+    assert check(world.recorder.save(second).path).messages[names.IMAGE] == 4  # 7, 8, 9 and 10
+
+
 def test_missing_messages_are_counted(world: World) -> None:
     episode = world.recorder.start(world.take())
     world.live(0)

@@ -15,7 +15,6 @@ from rclpy.serialization import deserialize_message
 from sqlalchemy.exc import SQLAlchemyError
 
 from gmps_robot import families
-from gmps_robot.checkpoint_files import checkpoint_id
 from gmps_robot.config import content_id
 from gmps_robot.data import definitions as names
 from gmps_robot.data import folder
@@ -27,15 +26,13 @@ from gmps_robot.data.recorder import Recorder, Rig, Take
 from gmps_robot.data.revision import revision
 from gmps_robot.errors import CatalogError, EpisodeError, GmpsError
 from gmps_robot.rig import load_rig
-from gmps_robot.tasks import Task
-from gmps_robot_nodes import conversions, parameters, qos, session_status, stack
+from gmps_robot_nodes import conversions, parameters, qos, stack
+from gmps_robot_nodes.recorder_session import SessionRecorder
 from gmps_robot_nodes.recorder_topics import RecorderTopics
-from gmps_robot_nodes.session_follower import Act, Begin, Keep, SessionFollower
 from gmps_robot_nodes.spinning import Ending, main
 
 BEAT = 0.02  # [s]
 STATUS_PERIOD = 0.5  # [s]
-OUTCOME = 1.0  # after the last step of a policy's episode, in which its outcome is seen [s]
 MODES = {"twin": "twin", "sawyer": "robot", "emulator": "emulator"}
 
 
@@ -48,8 +45,7 @@ class RecorderNode(Node):
         robot = parameters.declare(self, "robot", "twin", "Whose episodes they are.", choices=stack.ROBOTS)
         rig = load_rig(parameters.declare(self, "rig", "nominal", "Calibration of the rig: a name or a YAML file."))
         checkpoint = parameters.declare(self, "checkpoint", "push-vision", "The policy of sessions that are recorded.")
-        self._record = parameters.declare(self, "record", False, "Record every episode of an adaptation by itself.")
-        self._checkpoint = checkpoint_id(checkpoint)
+        record = parameters.declare(self, "record", False, "Record every episode of an adaptation by itself.")
         family = families.family(name)
         names.typestore()  # takes half a second, which the first episode should not wait for
         self._data = default_data()
@@ -60,14 +56,12 @@ class RecorderNode(Node):
             content_id(family.envelope), free=lambda path: shutil.disk_usage(path).free, now_ns=time.time_ns,
         )  # fmt: skip
         self._catalog: Catalog | None = None
-        self._follower = SessionFollower()
+        self._session = SessionRecorder(self, self._recorder, checkpoint, self._register) if record else None
         self._topics = RecorderTopics(self)
         self._status = self.create_publisher(RecorderStatus, "recorder/status", qos.STATUS)
         self._told: tuple[object, ...] = ()
         self._told_at = 0.0
-        self._episode = ""  # of the session, that we record by ourselves
-        self._judged_from: float | None = None  # since when that episode waits to be judged [s]
-        self._note = ""  # what a person should know beside what the recorder says
+        self._note = ""  # what a person who teaches should know beside what the recorder says
         self.create_service(RecorderStart, "recorder/start", self._start)
         self.create_service(RecorderSave, "recorder/save", self._save)
         self.create_service(RecorderDiscard, "recorder/discard", self._discard)
@@ -105,40 +99,10 @@ class RecorderNode(Node):
             if message.topic == names.GUARD:
                 envelope = deserialize_message(message.data, GuardStatus).envelope
                 self._recorder.envelope = envelope or self._recorder.envelope
-            if message.topic == names.SESSION and self._record:
-                self._follow(deserialize_message(message.data, AdaptStatus))
-        if self._episode and self._judged_from is not None:
-            self._recorder.over = time.monotonic() - self._judged_from > OUTCOME
-
-    def _follow(self, heard: AdaptStatus) -> None:
-        if heard.phase != "awaiting_label":
-            self._judged_from = None
-        elif self._judged_from is None:
-            self._judged_from = time.monotonic()
-        for act in self._follower.follow(session_status.status(heard)):
-            try:
-                self._do(act, heard)
-            except GmpsError as error:
-                self._note, self._episode = str(error), ""
-                self.get_logger().error(f"an episode of the session is not recorded: {error}")
-
-    def _do(self, act: Act, heard: AdaptStatus) -> None:
-        """Record what the session does.
-
-        Raises:
-            GmpsError: it cannot be recorded.
-        """
-        if isinstance(act, Begin):
-            task = Task.from_id(heard.task_id, heard.context)
-            policy = f"{self._checkpoint}/phi-{act.update}" if act.update else self._checkpoint
-            self._episode, self._note = self._recorder.start(Take(task.to_json(), "policy", "", policy)), ""
-        elif self._episode:
-            episode, self._episode = self._episode, ""
-            if isinstance(act, Keep):
-                saved = self._recorder.save(episode, reward=act.reward, success=act.success)
-                self._note = self._register(saved.path, saved.summary)
-            else:
-                self._note = self._register(self._recorder.discard(episode, act.reason))
+            if message.topic == names.SESSION and self._session is not None:
+                self._session.follow(deserialize_message(message.data, AdaptStatus), message.publish_ns)
+        if self._session is not None:
+            self._session.tick()
 
     def _start(self, request: RecorderStart.Request, response: RecorderStart.Response) -> RecorderStart.Response:
         try:
@@ -194,7 +158,8 @@ class RecorderNode(Node):
     def _tell(self) -> None:
         """Publish where things stand, when they change and twice a second."""
         report, now = self._recorder.report, time.monotonic()
-        news = (report.state, report.episode, report.message, self._note)
+        note = self._note or ("" if self._session is None else self._session.note)
+        news = (report.state, report.episode, report.message, note)
         if news == self._told and now - self._told_at < STATUS_PERIOD:
             return
         if report.message and report.message not in self._told:
@@ -204,7 +169,7 @@ class RecorderNode(Node):
             RecorderStatus(
                 header=conversions.header(time.time_ns()), state=report.state, episode=report.episode,
                 task=report.task, seconds=report.seconds, steps=report.steps, bytes=report.bytes,
-                dropped=report.dropped, message=report.message or self._note,
+                dropped=report.dropped, message=report.message or note,
             )
         )
 
