@@ -48,8 +48,8 @@ def run(options: MarkerOptions) -> int:
     )  # fmt: skip
     sheet = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{side:g}mm" height="{side:g}mm" '
-        f'viewBox="0 0 {side:g} {side:g}" shape-rendering="crispEdges"><rect width="{side:g}" height="{side:g}" fill="white" stroke="grey" '
-        f'stroke-width="0.1"/>{black}</svg>\n'
+        f'viewBox="0 0 {side:g} {side:g}" shape-rendering="crispEdges">'
+        f'<rect width="{side:g}" height="{side:g}" fill="white" stroke="grey" stroke-width="0.1"/>{black}</svg>\n'
     )
     drawing, told = (options.out.with_name(options.out.name + ending) for ending in (".svg", ".yaml"))
     config.save(spec, told)
