@@ -99,23 +99,20 @@ def test_a_person_takes_the_arm_drives_records_and_keeps_what_was_taught(graph: 
     assert ask("scene/reset", split="train", task=2) == (200, {"message": ""})
     graph.until(lambda: ask("camera")[0] == 200)
     start, commands = ask("scene")[1]["tip"], graph.listen(ArmCommand, "teleop/command", qos.COMMAND)
+    code, episode = ask("recorder/start", split="train")[0], ask("status")[1]["recorder"]["episode"]
+    assert code == 200
     code, told = ask("lease", action="acquire")
     assert code == 200, told
-    graph.until(lambda: ask("status")[1]["lease"]["holder"] == "token")
-    assert ask("recorder/start", split="train")[0] == 200
-    episode = ask("status")[1]["recorder"]["episode"]
     with Operator(graph, told["session"]) as operator:
-        operator.drive([0.0, 0.0, 0.0], 0.3, enable=False)
-        operator.drive([0.5, 0.0, 0.0], 1.5)
-        assert operator.answer["armed"], operator.answer
+        operator.push([0.5, 0.0, 0.0], lambda: ask("scene")[1]["tip"][0] - start[0] > 0.08)
+        assert ask("status")[1]["lease"]["holder"] == "token"
         assert ask("arm/stop", reason="test")[0] == 200
-        operator.drive([0.5, 0.0, 0.0], 0.3)
-        assert "FAULT" in operator.answer["reason"]
+        operator.push([0.5, 0.0, 0.0], lambda: "FAULT" in operator.answer["reason"], again=False)
         ask("arm/reset_fault")
-        operator.drive([0.5, 0.0, 0.0], 0.3)
+        graph.until(lambda: ask("status")[1]["guard"]["state"] != "FAULT")
+        operator.drive([0.5, 0.0, 0.0], 0.2)
         assert "let go first" in operator.answer["reason"]
         operator.drive([0.0, 0.0, 0.0], 0.8, enable=False)
-    assert ask("scene")[1]["tip"][0] - start[0] > 0.08
     code, told = ask("recorder/save", episode=episode, accepted=True)
     assert code == 200, told
     row = ask("episodes")[1]["episodes"][0]
@@ -146,9 +143,7 @@ def test_one_command_is_enough_to_teach_on_an_emulated_arm(graph: Graph) -> None
     graph.until(lambda: ask("scene")[0] == 200)
     start = ask("scene")[1]["tip"]
     with Operator(graph, told["session"]) as operator:
-        operator.drive([0.0, 0.0, 0.0], 0.3, enable=False)
-        operator.drive([0.0, 0.5, 0.0], 1.0)
-    assert ask("scene")[1]["tip"][1] - start[1] > 0.03
+        operator.push([0.0, 0.5, 0.0], lambda: ask("scene")[1]["tip"][1] - start[1] > 0.03)
 
 
 class Operator:
@@ -174,6 +169,15 @@ class Operator:
             while (answer := json.loads(self._socket.recv(2.0)))["seq"] < self._seq:
                 pass
             self.answer = answer
+
+    def push(self, velocity: list[float], done: Callable[[], bool], again: bool = True) -> None:
+        """Hold until `done`, as a person does: whoever has latched lets go and presses again."""
+        end = time.monotonic() + 30.0
+        while not done():
+            assert time.monotonic() < end, (self.answer, self._graph.log("panel")[-1500:])
+            if again and not self.answer.get("armed"):
+                self.drive(velocity, 0.1, enable=False)
+            self.drive(velocity, 0.3)
 
     def __enter__(self) -> Operator:
         return self
