@@ -88,7 +88,9 @@ def measure(seconds: float, place: Path) -> dict[str, float]:
         spent, begin = cpu(recorder), time.monotonic()
         sent, _ = rig.communicate(timeout=seconds + 60)
         share = (cpu(recorder) - spent) / (time.monotonic() - begin)
-        graph.call(RecorderSave, "recorder/save", RecorderSave.Request(episode=episode))
+        save = graph.probe.create_client(RecorderSave, "recorder/save")
+        graph.until(save.service_is_ready)
+        graph.result(save.call_async(RecorderSave.Request(episode=episode)), 60.0 + seconds)  # gigabytes are read back
         kept = check(folder.find(place / "data", episode))
         reported = graph.until(lambda: status[-1].state == "idle" and status[-1]).dropped
     finally:
