@@ -125,6 +125,7 @@ def needs(tests: bool) -> list[Need]:
         return run
     test = [
         Need("docker-compose", "the test of docker-compose.yml", has_compose),
+        Need("openssl", "the tests of the panel over TLS", program("openssl")),
         Need("postgresql", "the tests of the catalogue on a server", has_postgres),
     ]
     if not is_ubuntu():  # its chromium is a snap; scripts/browser.py brings another

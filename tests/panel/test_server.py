@@ -8,7 +8,6 @@ import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 import pytest
@@ -22,7 +21,18 @@ from gmps_robot.panel.server import PanelServer, bind
 from gmps_robot.panel.settings import TOKEN_LENGTH, PanelSettings
 from tests.panel.conftest import BEARER
 
-TLS = Path(__file__).with_name("tls")
+Pair = tuple[str, str]  # files of a certificate and its key
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """A certificate of nobody but these tests."""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = str(folder / "certificate.pem"), str(folder / "key.pem")
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    words += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run(words, check=True, capture_output=True)
+    return certificate, key
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "203.0.113.5", "::", "robot.lab", ""])
@@ -51,8 +61,8 @@ def test_a_port_that_cannot_be_is_named(port: int) -> None:
         PanelSettings(port=port)
 
 
-def test_over_tls_the_cookie_is_secure_and_plain_http_gets_nothing(panel: Panel) -> None:
-    certificate, key = str(TLS / "certificate.pem"), str(TLS / "key.pem")  # of nobody but this test
+def test_over_tls_the_cookie_is_secure_and_plain_http_gets_nothing(panel: Panel, pair: Pair) -> None:
+    certificate, key = pair
     settings = replace(panel.settings, certificate=certificate, key=key)
     trusted = ssl.create_default_context(cafile=certificate)
     with PanelServer(create_api(replace(panel, settings=settings)), settings) as server:
@@ -66,8 +76,8 @@ def test_over_tls_the_cookie_is_secure_and_plain_http_gets_nothing(panel: Panel)
             httpx.get(f"http://127.0.0.1:{server.port}/healthz")
 
 
-def test_a_certificate_that_cannot_be_read_is_named(panel: Panel) -> None:
-    settings = replace(panel.settings, certificate=__file__, key=str(TLS / "key.pem"))
+def test_a_certificate_that_cannot_be_read_is_named(panel: Panel, pair: Pair) -> None:
+    settings = replace(panel.settings, certificate=__file__, key=pair[1])
     with pytest.raises(ConfigError, match="not a readable PEM certificate"):
         PanelServer(create_api(panel), settings)
 
