@@ -75,7 +75,7 @@ def test_another_torch_build_is_installed_when_asked_for(checkout: Path) -> None
 def test_a_fresh_clone_does_every_step_in_order(checkout: Path) -> None:
     shutil.rmtree(checkout / ".venv")
     plan = make(checkout, *PLAN).stdout
-    extras = "[sim,data,export,panel,sawyer,ros,ros-build]"
+    extras = "[sim,calibration,data,export,panel,sawyer,ros,ros-build]"
     steps = ["apt_check.py", "-m venv", "install_torch.py", extras, "build_msgs.py", "[dev,postgres]"]
     places = [plan.index(step) for step in steps]
     assert places == sorted(places)
