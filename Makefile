@@ -11,7 +11,8 @@ PY := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps
 TORCH ?= auto
 ARGS ?=
-PIP := $(PY) -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
+# Compiled when first imported: most of what a package holds never is.
+PIP := $(PY) -m pip --disable-pip-version-check install --no-compile --quiet --quiet --constraint constraints.txt
 MSGS := $(shell find ros2_ws/src/gmps_msgs -type f -not -name '*.md')
 # Read by tests and benchmarks: one thread per process, nodes seen by this machine alone.
 export OMP_NUM_THREADS ?= 1
@@ -89,11 +90,11 @@ lint: setup-test
 	$(VENV)/bin/lint-imports
 
 LIVE_TESTS := tests/ros tests/ros1 tests/panel
-# What only computes runs on two processes; what keeps real time (nodes, arms, pages in a browser) runs alone.
+# What only computes comes first; then what keeps real time: arms on one process, nodes and pages on the other.
 pytest: setup-test
 	$(VENV)/bin/pytest -n 2 --dist loadfile -m 'not alone' tests/unit tests/architecture tests/sim tests/data \
 	    tests/calibration $(LIVE_TESTS) $(ARGS)
-	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest -m alone $(LIVE_TESTS) $(ARGS)
+	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest -n 2 --dist loadgroup -m alone $(LIVE_TESTS) $(ARGS)
 
 bench: setup-test
 	@mkdir -p runs/bench

@@ -1,7 +1,7 @@
 """Markers come from folders and fixtures; one thread per process; ROS stays on this machine.
 
 `alone` marks what keeps real time: an emulated arm, a graph of nodes, a ROS 1 master, a browser. It runs while nothing
-else does; the rest may run on two processes.
+else computes, on two processes: emulated arms in one, nodes and pages in the other.
 """
 
 from __future__ import annotations
@@ -46,3 +46,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(folder)
         if folder in LIVE and (emulates(item.path) or REAL_TIME & set(getattr(item, "fixturenames", ()))):
             item.add_marker("alone")
+            arm = folder == "ros1" or emulates(item.path)
+            item.add_marker(pytest.mark.xdist_group("arms" if arm else "nodes and pages"))
