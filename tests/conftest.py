@@ -39,6 +39,7 @@ def emulates(path: Path) -> bool:
     return EMULATED.search(path.read_text()) is not None
 
 
+@pytest.hookimpl(tryfirst=True)  # the groups are read by pytest-xdist's own hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(TESTS).parts[0]
