@@ -90,11 +90,11 @@ lint: setup-test
 	$(VENV)/bin/lint-imports
 
 LIVE_TESTS := tests/ros tests/ros1 tests/panel
-# What only computes comes first; then what keeps real time: arms on one process, nodes and pages on the other.
+# What only computes runs on two processes; what keeps real time (nodes, arms, pages in a browser) runs alone.
 pytest: setup-test
 	$(VENV)/bin/pytest -n 2 --dist loadfile -m 'not alone' tests/unit tests/architecture tests/sim tests/data \
 	    tests/calibration $(LIVE_TESTS) $(ARGS)
-	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest -n 2 --dist loadgroup -m alone $(LIVE_TESTS) $(ARGS)
+	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest -m alone $(LIVE_TESTS) $(ARGS)
 
 bench: setup-test
 	@mkdir -p runs/bench

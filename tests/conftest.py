@@ -1,7 +1,7 @@
 """Markers come from folders and fixtures; one thread per process; ROS stays on this machine.
 
 `alone` marks what keeps real time: an emulated arm, a graph of nodes, a ROS 1 master, a browser. It runs while nothing
-else computes, on two processes: emulated arms in one, nodes and pages in the other.
+else does; the rest may run on two processes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ def emulates(path: Path) -> bool:
     return EMULATED.search(path.read_text()) is not None
 
 
-@pytest.hookimpl(tryfirst=True)  # the groups are read by pytest-xdist's own hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(TESTS).parts[0]
@@ -47,5 +46,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(folder)
         if folder in LIVE and (emulates(item.path) or REAL_TIME & set(getattr(item, "fixturenames", ()))):
             item.add_marker("alone")
-            arm = folder == "ros1" or emulates(item.path)
-            item.add_marker(pytest.mark.xdist_group("arms" if arm else "nodes and pages"))

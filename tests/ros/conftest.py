@@ -88,6 +88,7 @@ class Graph:
         """Call a service."""
         client = self.probe.create_client(service_type, name)
         self.until(client.service_is_ready)
+        self.spin(0.1)  # until the server knows the client too: before that its answer is lost
         return self.result(client.call_async(request))
 
     def close(self) -> None:
