@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test adapt test lint pytest bench soak faults guard mutants results export-check constraints clean crash-test bench-panel teach teach-test teach-to-train fuzz pictures
+.PHONY: help setup setup-test adapt test lint pytest bench soak faults guard mutants results export-check constraints clean crash-test bench-panel test-stack teach teach-test teach-to-train fuzz pictures
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -25,6 +25,7 @@ help:
 	@echo 'make test        set everything up, then lint and all tests'
 	@echo 'make lint        ruff, mypy --strict, import contracts'
 	@echo 'make bench       the speed figures of docs/results.md'
+	@echo 'make test-stack  tab, browser, network and panel fail one after the other while the twin moves, over DDS'
 	@echo 'make bench-panel key to command, camera to screen, control loop beside two browsers'
 	@echo 'make teach-test  a scripted operator teaches through the page, in a browser, on the twin'
 	@echo 'make teach-to-train the same, then GMPS and imitation trained from it and compared on held-out goals'
@@ -90,11 +91,12 @@ lint: setup-test
 	$(VENV)/bin/lint-imports
 
 LIVE_TESTS := tests/ros tests/ros1 tests/panel
+STACK_TEST := tests/ros/test_teleop_stack.py
 # What only computes runs on two processes; what keeps real time (nodes, arms, pages in a browser) runs alone.
 pytest: setup-test
 	$(VENV)/bin/pytest -n 2 --dist loadfile -m 'not alone' tests/unit tests/architecture tests/sim tests/data \
 	    tests/calibration $(LIVE_TESTS) $(ARGS)
-	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest -m alone $(LIVE_TESTS) $(ARGS)
+	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest -m alone $(LIVE_TESTS) --ignore $(STACK_TEST) $(ARGS)
 
 bench: setup-test
 	@mkdir -p runs/bench
@@ -111,6 +113,10 @@ crash-test: setup-test
 	$(PY) benchmarks/crash_test.py --json runs/bench/crash_test.json $(ARGS)
 
 IN_BROWSER := CHROMIUM="$$(cat $(STAMPS)/chromium)" $(PY) -m
+
+# A minute of its own; `make test` has the same faults with the demo's driver behind the page.
+test-stack: setup-test
+	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest $(STACK_TEST) $(ARGS)
 
 bench-panel: setup-test
 	@mkdir -p runs/bench
