@@ -83,6 +83,7 @@ def test_a_take_is_put_aside_taken_again_or_kept_as_a_failure(teacher: Any) -> N
     page.wait_for_timeout(400)
     page.click("#again:enabled")
     until(lambda: len(teacher.calls("record_start")) == 2)
+    page.wait_for_timeout(500)  # the next status names the new take
     page.wait_for_selector("#discard:enabled")
     page.keyboard.press("x")
     expect(page.locator("#teach-headline")).to_have_text("Ready to record")
