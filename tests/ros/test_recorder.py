@@ -184,6 +184,7 @@ def test_a_session_is_recorded_under_the_checkpoint_that_the_adapt_node_was_told
     assert (said["success"], said["reward"]) == (1.0, 0.5)
 
 
+@pytest.mark.alone  # on a busy machine commands come too late, and are not applied
 def test_every_episode_of_a_session_is_recorded_with_its_judgement(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("ROS_DOMAIN_ID", "GMPS_DB_URL")}
     run = subprocess.run(
@@ -208,7 +209,7 @@ def test_every_episode_of_a_session_is_recorded_with_its_judgement(tmp_path: Pat
     for episode in episodes:
         assert Task.from_json(episode.info.task) == PUSH.sample("test", 100, 0)[4]
         assert episode.info.source == "policy"
-        assert len(episode) > 0.75 * PUSH.horizon  # on a busy machine commands come too late, and are not applied
+        assert len(episode) >= PUSH.horizon - 1
         assert episode.scene is not None
         assert episode.scene.time[0] < 0.2  # from the start of the scene
     with Catalog(tmp_path / "data") as catalog:
