@@ -101,7 +101,10 @@ class Catalog(Store):
         """
         row = self.find(Episode, episode)
         if row is None:
-            raise CatalogError(f"no episode {episode!r} in the catalogue; gmps data list shows what there is")
+            raise CatalogError(
+                f"no episode {episode!r} in the catalogue; gmps data stats says what there is, gmps data reindex adds "
+                "what is on the disk"
+            )
         return row
 
     def task(self, task_id: str) -> Task:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -30,6 +31,7 @@ class Driven:
     def __init__(self, emulator: Emulator, arm: SawyerArm, wire: Wire, spy: RosNode) -> None:
         self.emulator, self.arm, self.wire = emulator, arm, wire
         self.velocity: Sequence[float] | None = None
+        self._queue: deque[Sequence[float]] = deque()
         self.applied: AppliedCommand | None = None
         self.words: list[tuple[Any, float]] = []  # joint commands, with their receipt [s]
         spy.subscribe(f"{LIMB}/joint_command", "intera_core_msgs/JointCommand", lambda m, t: self.words.append((m, t)))
@@ -59,6 +61,15 @@ class Driven:
         self.velocity = velocity
         time.sleep(seconds)
 
+    def play(self, velocities: Iterable[Sequence[float]]) -> None:
+        """Ask for one velocity [m/s] after the other, each for exactly one period of the policy; do not wait."""
+        self._queue.extend(velocities)
+
+    @property
+    def playing(self) -> bool:
+        """Whether a sequence is under way."""
+        return bool(self._queue)
+
     def home(self) -> None:
         """Go home, as the node does it."""
         self.velocity, self._homing = None, True
@@ -86,12 +97,14 @@ class Driven:
         seq, due = 0, 0.0
         while self._running.is_set():
             pacer.wait()
-            now, command, velocity = time.monotonic(), None, self.velocity
+            now, command, velocity = time.monotonic(), None, self._queue[0] if self._queue else self.velocity
             if self._homing:
                 command = self.arm.next_home(now)
                 self._homing = command is not None
             elif velocity is not None and now >= due:
                 seq, due = seq + 1, now + POLICY_PERIOD - 1e-3
+                if self._queue:
+                    self._queue.popleft()
                 command = ArmCommand(round(now * 1e9), seq, "policy", np.array(velocity, dtype=float), HALF_OPEN)
             self.applied = self.arm.apply(command, now)
 

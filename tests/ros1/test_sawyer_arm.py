@@ -184,8 +184,8 @@ def test_a_tip_that_the_robot_calls_not_valid_is_a_hold_then_a_fault_and_not_arm
 
 def test_a_gripper_that_does_not_answer_is_a_fault_after_two_seconds(arm: Driven) -> None:
     arm.emulator.inject("gripper_acks")
-    arm.wire.gripper.forget()
     began = time.monotonic()
+    arm.wire.gripper.forget()
     until(lambda: arm.mode == "FAULT", "nobody misses the answer")
     assert 2.0 <= time.monotonic() - began < 2.5
     assert "gripper: no answer" in arm.arm.guard_state.fault_reason
@@ -206,13 +206,11 @@ def test_one_action_sequence_moves_the_block_as_on_the_twin(arm: Driven) -> None
     arm.emulator.reset_scene(None)
     arm.home()
     time.sleep(0.7)  # until drift is made good
-    seen, due = [], time.monotonic()
-    for action in actions:
-        arm.velocity = tuple(FAMILY.arm_action(action)[:3] * FAMILY.envelope.policy.speed)
-        due += POLICY_PERIOD
-        time.sleep(max(0.0, due - time.monotonic()))
+    seen = []
+    arm.play(tuple(FAMILY.arm_action(action)[:3] * FAMILY.envelope.policy.speed) for action in actions)
+    while arm.playing:
         seen.append(arm.emulator.scene().object_pose[:3])
-    arm.velocity = None
+        time.sleep(POLICY_PERIOD)
     arm.stopping_time(time.monotonic())
     seen.append(arm.emulator.scene().object_pose[:3])
     assert np.linalg.norm(seen[-1] - seen[0]) > 0.1

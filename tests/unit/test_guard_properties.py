@@ -16,7 +16,7 @@ from tests.unit.adversary import Adversary, play
 from tests.unit.guard_limits import broken_limits
 from tests.unit.guard_world import ENVELOPE, HARD, START_JOINTS, arm_state, armed_at, guard, request
 
-STEPS = int(os.environ.get("GUARD_STEPS", "3000")) // 2
+STEPS = int(os.environ.get("GUARD_STEPS", "5000")) // 2
 
 
 @pytest.mark.parametrize(("period", "seed"), [(0.05, 0), (0.01, 1)])
