@@ -39,8 +39,8 @@ class Panel:
         self._rig = rig
         if "panel" not in rig.processes:
             rig.start_panel(ADMIN)
-        found = rig.until(lambda: re.search(r"panel: (http://\S+)/login#", rig.log("panel")), "no panel", 60.0)
-        self.url: str = found.group(1)
+        found = rig.until(lambda: re.findall(r"panel: (http://\S+)/login#", rig.log("panel")), "no panel", 60.0)
+        self.url: str = found[-1]
         self.stream = self.url.replace("http", "ws") + "/ws/teleop"
 
     def ask(self, path: str, body: object = None, token: str = ADMIN, **headers: str) -> tuple[int, dict[str, Any]]:

@@ -237,7 +237,7 @@ class Rig:
         self.close()
 
     def _start(self, name: str, words: list[str], **options: Any) -> None:
-        with (Path(self._folder.name) / f"{name}.log").open("ab") as log:
+        with (Path(self._folder.name) / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, *words], env=self.environment, stdout=log, stderr=log, start_new_session=True,
                 preexec_fn=_die_with_parent, **options,  # noqa: PLW1509 - nothing but a system call happens there

@@ -41,17 +41,18 @@ class _Imitation(torch.autograd.Function):
         nll, size = kind == "nll", log_std.shape[1]
         gradients, losses, by_inputs = mlp.room(layers), torch.empty_like(log_std), []
         k = (torch.exp(-2.0 * log_std) if nll else torch.full_like(log_std, 2.0)) / (labels.shape[1] * size)
+        room, spare = mlp.rows(layers, labels.shape[1]), mlp.rows(layers, labels.shape[1])
         data = (mlp.matrices(layers), mlp.with_one(inputs), labels.clamp(-1.0, 1.0).mT.contiguous(), k.unsqueeze(2))
         for (own, x, label, k_t), into, loss in zip(
             zip(*data, strict=True), mlp.per_task(gradients), losses, strict=True
         ):
-            hidden, mean = mlp.forward(x, own)
+            hidden, mean = mlp.forward(x, own, room)
             error = mean - label
             last = k_t * error
             torch.sum(0.5 * last * error, 1, out=loss)
-            first, _ = mlp.backward(hidden, last, own, into)
+            deltas = mlp.backward(hidden, last, own, into, spare)
             if ctx.needs_input_grad[0]:
-                by_inputs.append(torch.mm(first, own.back[0]))
+                by_inputs.append(torch.mm(deltas[0], own.back[0]))
         ctx.layers, ctx.gradients = layers, gradients
         ctx.by_inputs = torch.stack(by_inputs)[..., : inputs.shape[-1]] if by_inputs else None
         ctx.by_std = 1.0 / size - 2.0 * losses if nll else None

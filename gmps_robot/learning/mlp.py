@@ -77,6 +77,11 @@ def room(layers: Layers) -> list[Tensor]:
     ]
 
 
+def rows(layers: Layers, count: int) -> list[Tensor]:
+    """Room for h_1, h_2, ... of one task (count, I'), or for d_0, d_1, ...: memory used again is near the core."""
+    return [layers[0].new_empty(count, outputs) for _, outputs in _shapes(layers)[:-1]]
+
+
 def per_task(tensors: Layers) -> list[tuple[Tensor, ...]]:
     """Tensors (T, ...) as one tuple of views per task."""
     return list(zip(*(t.unbind(0) for t in tensors), strict=True))
@@ -91,49 +96,47 @@ def parts(gradients: Layers, layers: Layers) -> list[Tensor]:
     return found
 
 
-def forward(x: Tensor, own: Matrices) -> tuple[list[Tensor], Tensor]:
-    """h_0, h_1, ... and the output (A, N)."""
+def forward(x: Tensor, own: Matrices, room: Layers) -> tuple[list[Tensor], Tensor]:
+    """h_0, h_1, ... (in `room`) and the output (A, N)."""
     hidden = [x]
-    for m in own.ahead[:-1]:
-        hidden.append(torch.mm(hidden[-1], m).relu_())
+    for m, h in zip(own.ahead[:-1], room, strict=True):
+        hidden.append(torch.mm(hidden[-1], m, out=h).relu_())
     return hidden, torch.mm(own.back[-1], hidden[-1].t())
 
 
-def backward(hidden: list[Tensor], last: Tensor, own: Matrices, into: Layers) -> tuple[Tensor, list[Tensor]]:
-    """Write the gradients of the layers into `into`, given dL/doutput (A, N); return d_0 and [d_1, d_2, ...]."""
-    deltas: list[Tensor] = []
+def backward(hidden: list[Tensor], last: Tensor, own: Matrices, into: Layers, room: Layers) -> list[Tensor]:
+    """Write the gradients of the layers into `into`, given dL/doutput (A, N); return d_0, d_1, ... with `last`."""
     d = last.t()
     for i in reversed(range(len(hidden))):
         torch.mm(d.t(), hidden[i], out=into[i])
         if i:
-            deltas.insert(0, d)
-            d = _masked(torch.mm(d, own.back[i]), hidden[i])
-    return d, deltas
+            d = _masked(torch.mm(d, own.back[i], out=room[i - 1]), hidden[i])
+    return [*room, last.t()]
 
 
-def forward_along(hidden: list[Tensor], own: Matrices, along: Matrices) -> tuple[list[Tensor], Tensor]:
-    """.h_1, .h_2, ... and the derivative of the output (A, N)."""
-    moved: list[Tensor] = []
-    for i in range(len(hidden) - 1):
-        a = torch.mm(hidden[i], along.ahead[i])
+def forward_along(hidden: list[Tensor], own: Matrices, along: Matrices, room: Layers) -> tuple[list[Tensor], Tensor]:
+    """.h_1, .h_2, ... (in `room`) and the derivative of the output (A, N)."""
+    for i, a in enumerate(room):
+        torch.mm(hidden[i], along.ahead[i], out=a)
         if i:
-            a.addmm_(moved[-1], own.ahead[i])
-        moved.append(_masked(a, hidden[i + 1]))
+            a.addmm_(room[i - 1], own.ahead[i])
+        _masked(a, hidden[i + 1])
     out = torch.mm(along.back[-1], hidden[-1].t())
-    return moved, out.addmm_(own.back[-1], moved[-1].t()) if moved else out
+    return list(room), out.addmm_(own.back[-1], room[-1].t()) if room else out
 
 
 def backward_along(
     hidden: list[Tensor], moved: list[Tensor], deltas: list[Tensor], last: Tensor, own: Matrices, along: Matrices,
-    into: Layers,
+    into: Layers, room: Layers,
 ) -> Tensor:  # fmt: skip
     """Write the derivatives of the layers' gradients into `into`, given that of dL/doutput; return .d_0."""
     d = last.t()
     for i in reversed(range(len(hidden))):
         torch.mm(d.t(), hidden[i], out=into[i])
         if i:
-            into[i].addmm_(deltas[i - 1].t(), moved[i - 1])
-            d = _masked(torch.mm(d, own.back[i]).addmm_(deltas[i - 1], along.back[i]), hidden[i])
+            into[i].addmm_(deltas[i].t(), moved[i - 1])
+            d = torch.mm(d, own.back[i], out=room[i - 1]).addmm_(deltas[i], along.back[i])
+            _masked(d, hidden[i])
     return d
 
 

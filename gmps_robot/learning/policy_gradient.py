@@ -67,15 +67,15 @@ class _Gradient(torch.autograd.Function):
         data = (mlp.matrices(layers), mlp.with_one(inputs), actions.mT.contiguous(), behaviour, share)
         into = zip(log_std.unsqueeze(2), by_std, mlp.per_task(gradients), strict=True)
         for (own, x, action, log_b, a), (s, by_s, by_layers) in zip(zip(*data, strict=True), into, strict=True):
-            hidden, mean = mlp.forward(x, own)
+            hidden, mean = mlp.forward(x, own, mlp.rows(layers, len(a)))
             scale = torch.exp(-s)
             error = (action - mean) * scale
             square = error * error
             c = a * _weight((-s - 0.5 * square).sum(0) - log_b, ratio)
             q, excess = error * scale, square - 1.0
             torch.mv(excess, -c, out=by_s)
-            first, deltas = mlp.backward(hidden, -c * q, own, by_layers)
-            kept.append((own, hidden, first if ctx.needs_input_grad[0] else None, deltas, scale, c, q, excess))
+            deltas = mlp.backward(hidden, -c * q, own, by_layers, mlp.rows(layers, len(a)))
+            kept.append((own, hidden, deltas, scale, c, q, excess))
         ctx.kept, ctx.ratio = kept, ratio
         return by_std, *mlp.parts(gradients, layers)
 
@@ -84,10 +84,11 @@ class _Gradient(torch.autograd.Function):
     def backward(ctx: Any, w: Tensor, *along: Tensor) -> tuple[Tensor | None, ...]:
         """The product with the Hessian, task by task."""
         gradients, by_std, by_inputs = mlp.room(along), torch.empty_like(w), []
+        room, spare = (mlp.rows(along, len(ctx.kept[0][1][0])) for _ in range(2))
         into = zip(mlp.matrices(along, 0.0), w.unsqueeze(2), by_std, mlp.per_task(gradients), strict=True)
         for kept, (u, w_s, by_s, by_layers) in zip(ctx.kept, into, strict=True):
-            own, hidden, first, deltas, scale, c, q, excess = kept
-            moved, mean = mlp.forward_along(hidden, own, u)
+            own, hidden, deltas, scale, c, q, excess = kept
+            moved, mean = mlp.forward_along(hidden, own, u, room)
             log_pi = q * mean + excess * w_s
             turned = c * (log_pi + w_s) * 2.0
             last = c * (mean * (scale * scale) + q * (2.0 * w_s))
@@ -95,9 +96,9 @@ class _Gradient(torch.autograd.Function):
                 moved_c = c * log_pi.sum(0)
                 turned, last = turned - moved_c * excess, last - moved_c * q
             torch.sum(turned, 1, out=by_s)
-            d = mlp.backward_along(hidden, moved, deltas, last, own, u, by_layers)
+            d = mlp.backward_along(hidden, moved, deltas, last, own, u, by_layers, spare)
             if ctx.needs_input_grad[0]:
-                by_inputs.append(torch.mm(d, own.back[0]).addmm_(first, u.back[0]))
+                by_inputs.append(torch.mm(d, own.back[0]).addmm_(deltas[0], u.back[0]))
         inputs = torch.stack(by_inputs)[..., : along[0].shape[1]] if by_inputs else None
         return inputs, None, None, None, None, by_std, *mlp.parts(gradients, along)
 

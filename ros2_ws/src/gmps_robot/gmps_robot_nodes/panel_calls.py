@@ -11,16 +11,17 @@ from rclpy.task import Future
 from gmps_robot.errors import GmpsError, SessionError, SetupError
 
 PATIENCE = 4.0  # for the answer to a command [s]
+DISCOVERY = 1.0  # for a service to be known: a panel that has just started may be asked before it has met the robot [s]
 
 
 def ask(client: Client, request: Any, patience: float = PATIENCE) -> Any:
     """Return the answer of a service.
 
     Raises:
-        SetupError: nobody offers it.
+        SetupError: nobody offers it within `DISCOVERY`.
         GmpsError: no answer within `patience` [s].
     """
-    if not client.service_is_ready():
+    if not client.wait_for_service(DISCOVERY):
         raise SetupError(f"nobody offers {client.srv_name}: is the node running?")
     return wait(client.call_async(request), f"{client.srv_name} did not answer within {patience:.0f} s", patience)
 
