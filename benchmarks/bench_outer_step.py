@@ -30,6 +30,7 @@ from gmps_robot.policy import PolicySpec, expand, head, init_fast, log_prob
 
 TASKS, EPISODES, STEPS, DEMOS = 20, 20, 50, 1000
 BAR_MS, BAR_GFLOPS = 130.0, 90.0
+LOOP = "1 tasks per graph, automatic"  # the plain way: 130 to 156 CPU-ms where the bar was set, at 80 to 100 GFLOP/s
 SPEC = PolicySpec("state", latent_size=4)
 ADAPTING = AdaptSettings("both", "gradient", "stopgrad", "time_mean")
 SETTINGS = OuterSettings(contextual_weight=0.0)
@@ -163,13 +164,15 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     ways = {f"{c} tasks per graph": in_chunks(c) for c in (1, 2, 5, 10, 20)}
-    ways |= {f"{c} tasks per graph, automatic": automatic(c) for c in (5, 10)} | {"vmap over tasks": vmapped()}
+    ways |= {f"{c} tasks per graph, automatic": automatic(c) for c in (1, 5, 10)} | {"vmap over tasks": vmapped()}
     for step in ways.values():
         step()
     rounds = [{name: timed(step) for name, step in ways.items()} for _ in range(options.rounds)]
     table = {name: summary([each[name] for each in rounds]) for name in ways}
     fastest = min(table, key=lambda name: table[name]["at_90_gflops_median"])
-    result = {"ways": table, "fastest": fastest, "bar_ms": BAR_MS, "load": round(os.getloadavg()[0], 1)}
+    ratio = table[fastest]["cpu_ms_median"] / table[LOOP]["cpu_ms_median"]
+    result = {"ways": table, "fastest": fastest, "to_the_loop": round(ratio, 2), "bar_ms": BAR_MS,
+              "load": round(os.getloadavg()[0], 1)}  # fmt: skip
     print(json.dumps(result, indent=1))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
