@@ -133,19 +133,29 @@ def adapt(fast: Params, step_sizes: Params, batch: Batch, settings: AdaptSetting
 def effective_sample_size(fast: Params, batch: Batch) -> Tensor:
     """Share of the batch that still counts under `fast` (T,), in (0, 1]; 1 when nothing has moved."""
     with torch.no_grad():
-        mean, log_std = head(fast, batch.flat_features(), batch.flat_latents())
-        weight = (log_prob(mean, log_std, batch.actions.flatten(1, 2)) - batch.log_probs.flatten(1)).exp()
-        return weight.sum(1) ** 2 / (weight**2).sum(1).clamp(min=1e-30) / weight.shape[1]
+        return _counting(*_outputs(fast, batch), batch)
 
 
-def divergence(old: Params, new: Params, batch: Batch) -> Tensor:
-    """Mean KL(new || old) of the Gaussian heads over the steps of the batch (T,) [nats], on its cached features."""
+def change(new: Params, batch: Batch, mean: Tensor, log_std: Tensor) -> tuple[Tensor, Tensor]:
+    """How far an update goes from the policy that acted, of this `mean` and `log_std` (T, N, A), and what it leaves.
+
+    Mean KL(new || acted) (T,) [nats per step] and the effective sample size under `new` (T,), on cached features.
+    """
     with torch.no_grad():
-        mean, log_std = head(new, batch.flat_features(), batch.flat_latents())
-        mean_before, log_std_before = head(old, batch.flat_features(), batch.flat_latents())
-        wider = log_std - log_std_before
-        moved = (mean - mean_before) * (-log_std_before).exp()
-        return (0.5 * ((2.0 * wider).exp() + moved**2 - 1.0) - wider).sum(-1).mean(1)
+        mean_after, log_std_after = _outputs(new, batch)
+        wider = log_std_after - log_std
+        moved = (mean_after - mean) * (-log_std).exp()
+        kl = (0.5 * ((2.0 * wider).exp() + moved**2 - 1.0) - wider).sum(-1).mean(1)
+        return kl, _counting(mean_after, log_std_after, batch)
+
+
+def _outputs(fast: Params, batch: Batch) -> tuple[Tensor, Tensor]:
+    return head(fast, batch.flat_features(), batch.flat_latents())
+
+
+def _counting(mean: Tensor, log_std: Tensor, batch: Batch) -> Tensor:
+    weight = (log_prob(mean, log_std, batch.actions.flatten(1, 2)) - batch.log_probs.flatten(1)).exp()
+    return weight.sum(1) ** 2 / (weight**2).sum(1).clamp(min=1e-30) / weight.shape[1]
 
 
 @dataclass(frozen=True)
@@ -179,10 +189,11 @@ def adapt_policy(policy: MetaPolicy, trajectories: Sequence[Trajectory], setting
         phi["latent"] = best_latent(belief, torch.Generator().manual_seed(len(trajectories)))[None]
     if not all(bool(torch.isfinite(v).all()) for v in phi.values()):
         return Adapted(policy, True, "the update would make a parameter infinite or NaN; kept the old policy", info)
-    info["kl"] = float(divergence(fast, phi, batch)[0])
+    means, log_stds = (np.concatenate([getattr(t, name) for t in trajectories]) for name in ("means", "log_stds"))
+    kl, ess = change(phi, batch, torch.from_numpy(means)[None], torch.from_numpy(log_stds)[None])
+    info["kl"], info["ess"] = float(kl[0]), float(ess[0])
     if not info["kl"] <= MOST_KL:
         return Adapted(policy, True, _far_reason(info["kl"]), info)
-    info["ess"] = float(effective_sample_size(phi, batch)[0])
     info["latent_step"] = float((phi["latent"] - fast["latent"]).norm())
     fc = [n for n in phi if n.startswith("fc")]
     info["fc_step"] = float(sum((phi[n] - fast[n]).pow(2).sum() for n in fc)) ** 0.5

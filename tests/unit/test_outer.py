@@ -8,7 +8,7 @@ import torch
 
 from gmps_robot.learning.batch import from_trajectories
 from gmps_robot.learning.imitation import DemonstrationSet
-from gmps_robot.learning.inner import MOST_KL, AdaptSettings, adapt_policy, divergence
+from gmps_robot.learning.inner import MOST_KL, AdaptSettings, adapt_policy, change
 from gmps_robot.learning.outer import MetaOptimiser, OuterSettings, Theta, inner_features, meta_loss, meta_update
 from gmps_robot.learning.pool import EpisodePool, RollOut
 from gmps_robot.policy import MetaPolicy, PolicySpec, encode, expand, head, init_fast, init_slow, log_prob
@@ -175,7 +175,7 @@ def test_an_update_that_diverges_is_refused_by_name_and_the_policy_kept() -> Non
     assert refused.info["kl"] > MOST_KL
 
 
-def test_divergence_is_the_kl_of_the_new_head_against_the_old() -> None:
+def test_the_change_is_the_kl_of_the_new_head_against_the_one_that_acted() -> None:
     policy = vision_case()[0].policy()
     batch = from_trajectories([episode(policy, True, 0)], policy.spec.proprio_size)
     old = {name: value[None] for name, value in policy.fast.items()}
@@ -185,5 +185,7 @@ def test_divergence_is_the_kl_of_the_new_head_against_the_old() -> None:
         for mean, log_std in (head(p, batch.flat_features(), batch.flat_latents()) for p in (wider, old))
     ]
     expected = torch.distributions.kl_divergence(*made).mean()
-    assert float(divergence(old, wider, batch)[0]) == pytest.approx(float(expected), rel=1e-4)
-    assert float(divergence(old, old, batch)[0]) == 0.0
+    shape = batch.actions.flatten(1, 2).shape
+    acted = [value.expand(shape) for value in head(old, batch.flat_features(), batch.flat_latents())]
+    assert float(change(wider, batch, *acted)[0][0]) == pytest.approx(float(expected), rel=1e-4)
+    assert float(change(old, batch, *acted)[0][0]) == 0.0
