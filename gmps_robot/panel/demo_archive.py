@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
+
+from gmps_robot.data import said
 from gmps_robot.data.catalog import Catalog
 from gmps_robot.data.episode import EpisodeInfo
 from gmps_robot.data.models import Episode
+from gmps_robot.data.quality import motion
 from gmps_robot.errors import CatalogError
 from gmps_robot.panel import schema_archive
 from gmps_robot.panel.archive import Archive
@@ -38,8 +42,10 @@ class DemoArchive(Archive):
         path = self._folder / f"{take.episode}.demo"
         path.write_bytes(b"".join(take.jpegs))
         self._takes[take.episode] = take
-        flags = ["short"] if len(take.times) < 20 else []
-        self.catalog.add(info, path, "0" * 64, len(take.times), quality={"flags": flags})
+        figures = motion(np.reshape(take.tips, (-1, 3)), info.control_hz)
+        quality = {**figures, "flags": ["short"] if len(take.times) < 20 else []}
+        row = self.catalog.add(info, path, "0" * 64, len(take.times), quality=quality)
+        said.take(self.catalog, row)
         if accepted is None:
             self.catalog.discard(take.episode, reason, take.operator)
         elif accepted:
