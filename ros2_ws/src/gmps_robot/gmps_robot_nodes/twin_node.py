@@ -76,7 +76,7 @@ class TwinNode(Node):
         how = "lock-step" if self._lockstep else "real time"
         self.get_logger().info(f"twin of {self.family.name} at {self.family.control_hz:g} Hz, {how}")
         self._observe(Answer.NONE, afresh=True)
-        listened = False  # since the last step: a twin that is too slow for its period must still hear commands and STOP
+        listened = False  # since the last step: too slow for its period, it must still hear commands and STOP
         while not ending.requested:
             left = self._pace.remaining(self._answer)
             if left <= 0.0 and listened:
