@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mcap.data_stream import ReadDataStream
-from mcap.reader import SeekingReader
+from mcap.reader import MAGIC_SIZE, SeekingReader
 from mcap.records import Chunk, ChunkIndex
 from mcap.stream_reader import breakup_chunk
 
@@ -20,6 +22,7 @@ from gmps_robot.data.stream import DAMAGE, LARGEST, Stream
 from gmps_robot.errors import EpisodeError
 
 RECORD_HEAD = 9  # of every record: what it is and how long [byte]
+FOOT = RECORD_HEAD + 20 + MAGIC_SIZE  # the footer and the last word of a file [byte]
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,9 @@ def glance(path: Path, sha256: str, size: int) -> Summary:
         found = os.fstat(file.fileno()).st_size
         if found != size:
             raise EpisodeError(f"{wrong}: {size} bytes were written, {found} are there")
+        if not _index_is_sound(file, size):
+            raise EpisodeError(f"{wrong}: its index does not have its checksum")
+        file.seek(0)
         try:
             reader = SeekingReader(file, validate_crcs=True, record_size_limit=LARGEST)
             index = reader.get_summary()
@@ -101,7 +107,7 @@ def glance(path: Path, sha256: str, size: int) -> Summary:
                 raise EpisodeError(f"{wrong}: it has no index")
             last = sum(1 for _ in _last_chunk(file, index.chunk_indexes))
         except DAMAGE as error:
-            raise EpisodeError(f"{wrong}: {error or type(error).__name__}") from error
+            raise EpisodeError(f"{wrong}: {str(error) or type(error).__name__}") from error
     statistics, chunks = index.statistics, index.chunk_indexes
     if statistics.chunk_count != len(chunks) or bool(last) != bool(statistics.message_count):
         raise EpisodeError(f"{wrong}: its index speaks of {statistics.chunk_count} chunks and lists {len(chunks)}")
@@ -112,6 +118,19 @@ def glance(path: Path, sha256: str, size: int) -> Summary:
         statistics.message_start_time, statistics.message_end_time, len(chunks),
         max((chunk.uncompressed_size for chunk in chunks), default=0),
     )  # fmt: skip
+
+
+def _index_is_sound(file: BinaryIO, size: int) -> bool:
+    """Whether the index, which ends with the footer, has the checksum that the footer says."""
+    file.seek(max(0, size - FOOT))
+    footer = file.read(FOOT - MAGIC_SIZE)
+    if len(footer) < FOOT - MAGIC_SIZE:
+        return False
+    begins, _, checksum = struct.unpack("<QQI", footer[RECORD_HEAD:])
+    if not 0 < begins < size:
+        return False
+    file.seek(begins)
+    return zlib.crc32(footer[:-4], zlib.crc32(file.read(size - FOOT - begins))) == checksum
 
 
 def _last_chunk(file: BinaryIO, chunks: Sequence[ChunkIndex]) -> Iterator[object]:
