@@ -16,7 +16,7 @@ FILTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 COLUMNS = ("Started", "Task", "Source", "By", "Length", "Judged", "Flags")
 GROUPINGS = (("task", "task"), ("source", "source"), ("operator", "operator"), ("split", "split"), ("status", "state"))
-GROUP_COLUMNS = ("", "Episodes", "Minutes", "Success")
+GROUP_COLUMNS = ("", "Episodes", "Recorded", "Success")
 CHARTS = (
     ("seconds", "Length [s]"), ("speed", "Speed of the tip [m/s]"), ("jerk", "Jerk of the tip [m/s³]"),
     ("judged", "Judged after its end"), ("moments", "Where rewards and stages lie"), ("flags", "Flags"),

@@ -31,8 +31,9 @@ def reviewer(open_tab: OpenTab, stage: Stage) -> Any:
         tab.bridge.record_save(episode, accepted)
     tab.page.fill('[data-filter="task"]', task.task_id)
     tab.page.wait_for_function(
-        "id => { const rows = [...document.querySelectorAll('#episode-rows tr')];"
-        " return rows.length > 1 && rows.every(row => row.textContent.includes(id)); }", arg=task.task_id,
+        "([id, newest]) => { const rows = [...document.querySelectorAll('#episode-rows tr')];"
+        " return rows.every(row => row.textContent.includes(id)) && rows.some(row => row.dataset.episode === newest); }",
+        arg=[task.task_id, episode],
     )
     return tab
 
@@ -91,10 +92,12 @@ def test_statistics_follow_the_filters_and_give_way_to_a_chosen_episode(reviewer
     expect(page.locator("#statistics-title")).to_contain_text(f"{count} episodes")
     expect(page.locator("#group-rows tr")).to_have_count(1)
     expect(page.locator("#group-rows")).to_contain_text("push-train-s0-17")
-    page.select_option('[data-filter="flag"]', "short")
-    expect(page.locator("#statistics-title")).to_contain_text("1 episode,")
-    expect(page.locator("#flags-words")).to_have_text("short: 1")
-    page.select_option('[data-filter="flag"]', "")
+    expect(page.locator("#flags-words")).to_contain_text("short: ")
+    page.fill('[data-filter="operator"]', "Nobody")
+    expect(page.locator("#statistics-title")).to_contain_text("0 episodes")
+    expect(page.locator("#flags-words")).to_have_text("none")
+    page.fill('[data-filter="operator"]', "Grace")
+    expect(page.locator("#statistics-title")).to_contain_text(f"{count} episodes")
     page.select_option("#group-by", "operator")
     expect(page.locator("#group-rows")).to_contain_text("Grace")
     page.wait_for_selector("#jerk-chart canvas")

@@ -45,7 +45,7 @@ export async function open(id) {
   await attempt(async () => {
     camera ??= await get("camera").catch(() => null); // not known: nothing is drawn over the picture
     const [row, lines] = await Promise.all([get(`episodes/${id}`), get(`episodes/${id}/signals`)]);
-    [episode, signals] = [row, lines];
+    [episode, signals, step] = [row, lines, 0];
     pictures.clear();
     ghost.open(id);
     renderFacts();
@@ -54,7 +54,7 @@ export async function open(id) {
     setText("film-words", "");
     await listLabels();
     renderActs();
-    await showStep(0);
+    await showStep(step); // 0, unless somebody was quicker
     drawSignals();
   });
 }
