@@ -150,17 +150,19 @@ class Catalog(Store):
         text: str = "",
         supersedes: str | None = None,
         key: str = "",
+        at_ns: int | None = None,
     ) -> Label:
         """Add a label for the whole episode, or for its steps [step_from, step_to).
 
         What it says anew it supersedes: the standing label of the same kind and the same steps (a flag: of the same
-        name), unless `supersedes` names another. The same `key` twice is one label: a request may be sent again.
+        name), unless `supersedes` names another. The same `key` twice is one label: a request may be sent again. It was
+        said now, or at `at_ns`.
 
         Raises:
             CatalogError: no such episode or label, an unknown kind, or a value or a range that cannot be.
         """
         row = self.episode(episode)
-        labels.check(row, kind, value, step_from, step_to, text)
+        labels.check(row.steps, kind, value, step_from, step_to, text)
         identity = uuid.uuid5(uuid.UUID(episode), f"{author}:{key}").hex if key else uuid.uuid4().hex
         history = self.labels(episode)
         for known in history:
@@ -174,7 +176,8 @@ class Catalog(Store):
             raise CatalogError(f"episode {episode} has no label {supersedes!r} to supersede")
         label = Label(
             id=identity, episode=episode, kind=kind, value=float(value), text=text, author=author,
-            created_ns=self.now_ns(), step_from=step_from, step_to=step_to, supersedes=supersedes,
+            created_ns=self.now_ns() if at_ns is None else at_ns, step_from=step_from, step_to=step_to,
+            supersedes=supersedes,
         )  # fmt: skip
         self.put(label)
         return label

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +16,17 @@ from gmps_robot.data.info import EpisodeOutcome as EpisodeOutcome
 from gmps_robot.data.info import Mode as Mode
 from gmps_robot.data.info import Source as Source
 from gmps_robot.data.info import read_info, read_outcome
-from gmps_robot.data.steps import Message, Period, Track, periods, stamp_of, vector
+from gmps_robot.data.steps import Message, Period, Track, periods, vector
 from gmps_robot.data.stream import Heard, Stream, first_stamp, read_whole
 from gmps_robot.errors import EpisodeError
 from gmps_robot.types import FloatArray, SceneState
 
 PICTURES = (names.IMAGE, names.VIEW)
-DECODED = (names.POSE, names.JOINTS, names.POLICY, names.TELEOP, names.APPLIED, names.GUARD, names.SCENE)
+PERIODS = (names.POLICY, names.TELEOP, names.APPLIED)  # decoded one and all: they make the periods
+SAMPLED = (names.POSE, names.JOINTS, names.GUARD, names.SCENE)  # of these, what is in force at a period
+NEEDED = frozenset((*PERIODS, *SAMPLED))
+
+Taken = Mapping[str, list[tuple[int, bytes]]]
 
 
 @dataclass(frozen=True)
@@ -58,44 +61,70 @@ def read_episode(path: Path, *, pictures: bool = True) -> RecordedEpisode:
         EpisodeError: missing, damaged, not ended, no episode, or without what every episode has.
     """
     stream = Stream()
-    decoded: dict[str, list[Message]] = defaultdict(list)
-    taken: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
-    for heard in read_whole(path, stream):
-        if heard.topic in PICTURES:
-            taken[heard.topic].append(_picture(heard) if pictures else (first_stamp(heard.data), b""))
-        elif heard.topic in DECODED:
-            decoded[heard.topic].append(heard.decoded())
+    heard, taken = [], defaultdict(list)
+    for one in read_whole(path, stream):
+        if one.topic in PICTURES:
+            taken[one.topic].append(_picture(one) if pictures else (first_stamp(one.data), b""))
+        elif one.topic in NEEDED:
+            heard.append(one)
     info, outcome = read_info(stream.metadata, str(path)), read_outcome(stream.metadata, str(path))
-    images, views = Track(taken[names.IMAGE]), Track(taken[names.VIEW])
-    rows, skipped = periods(info, decoded, images)
-    poses = _track(decoded, names.POSE, lambda m: vector(m.pose.position))
+    return assemble(info, outcome, heard, taken, str(path))
+
+
+def assemble(
+    info: EpisodeInfo, outcome: EpisodeOutcome | None, heard: Iterable[Heard], taken: Taken, where: str
+) -> RecordedEpisode:
+    """Make rows of the messages of an episode.
+
+    Args:
+        info: what it is.
+        outcome: how it ended.
+        heard: its messages of the topics in `NEEDED`, in the order written.
+        taken: by topic of `PICTURES`, stamp [ns] and JPEG of each picture; without JPEGs there are none in the result.
+        where: named in errors.
+
+    Raises:
+        EpisodeError: a message that counts cannot be decoded, or there is none of what every episode has.
+    """
+    by_topic: dict[str, list[Heard]] = defaultdict(list)
+    for one in heard:
+        by_topic[one.topic].append(one)
+    images, views = (Track(taken.get(topic, [])) for topic in PICTURES)
+    rows, skipped = periods(info, {topic: [one.decoded() for one in by_topic[topic]] for topic in PERIODS}, images)
+    poses, joints, guard, scenes = (Track((first_stamp(one.data), one) for one in by_topic[topic]) for topic in SAMPLED)
     if rows and not len(poses):
-        raise EpisodeError(f"{path}: no message of {names.POSE}: where the arm was is not known")
+        raise EpisodeError(f"{where}: no message of {names.POSE}: where the arm was is not known")
     stamps = [row.stamp_ns for row in rows]
-    joints = _track(decoded, names.JOINTS, lambda m: np.array(m.position, dtype=np.float64))
-    guard = _track(decoded, names.GUARD, lambda m: str(m.state))
-    scenes = _track(decoded, names.SCENE, _scene)
     half = round(0.5e9 / info.control_hz)
     return RecordedEpisode(
         info, outcome, np.array(stamps, dtype=np.int64),
-        _rows([poses.at(s) for s in stamps], 3),
-        _rows([joints.at(s) for s in stamps] if len(joints) else [np.zeros(0)] * len(stamps), 7 if len(joints) else 0),
+        _rows([vector(_at(poses, s).pose.position) for s in stamps], 3),
+        _rows([_joints(_at(joints, s)) for s in stamps] if len(joints) else [np.zeros(0)] * len(stamps),
+              7 if len(joints) else 0),
         _rows([row.commanded for row in rows], 4), _rows([row.applied for row in rows], 4),
-        _stack([scenes.at(s) for s in stamps]) if len(scenes) else None,
-        _stack([scenes.after(s + half) for s in stamps]) if len(scenes) else None,
-        tuple(images.at(s) for s in stamps) if pictures and len(images) else (),
-        tuple(views.at(s) for s in stamps) if pictures and len(views) else (),
-        tuple(guard.at(s) if len(guard) else "" for s in stamps), _reasons(rows), skipped,
+        _stack([_scene(_at(scenes, s)) for s in stamps]) if len(scenes) else None,
+        _stack([_scene(scenes.after(s + half).decoded()) for s in stamps]) if len(scenes) else None,
+        _pictures(images, stamps), _pictures(views, stamps),
+        tuple(str(_at(guard, s).state) if len(guard) else "" for s in stamps), _reasons(rows), skipped,
     )  # fmt: skip
-
-
-def _track(decoded: dict[str, list[Message]], topic: str, value: Any) -> Track:
-    return Track((stamp_of(message), value(message)) for message in decoded.get(topic, []))
 
 
 def _picture(heard: Heard) -> tuple[int, bytes]:
     message: Message = heard.decoded()
-    return stamp_of(message), bytes(message.data)
+    return first_stamp(heard.data), bytes(message.data)
+
+
+def _at(track: Track, stamp_ns: int) -> Message:
+    """The message that is in force then. Most are never asked for, and are never decoded."""
+    return track.at(stamp_ns).decoded()
+
+
+def _joints(message: Message) -> FloatArray:
+    return np.array(message.position, dtype=np.float64)
+
+
+def _pictures(track: Track, stamps: Sequence[int]) -> tuple[bytes, ...]:
+    return tuple(track.at(s) for s in stamps) if any(track.values) else ()
 
 
 def _scene(message: Message) -> SceneState:

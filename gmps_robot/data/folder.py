@@ -2,6 +2,7 @@
 
     episodes/<family>/<id>.mcap         saved: whole, checked, on the disk
     episodes/<family>/<id>.mcap.part    being recorded, or left by a recorder that was killed
+    episodes/<family>/<id>.said.jsonl   what people said of it while it was recorded
     discarded/<id>.mcap                 put aside; `gmps data prune` deletes
 """
 
@@ -31,6 +32,11 @@ def saved_path(part: Path) -> Path:
 def discarded_path(data: Path, episode: str) -> Path:
     """Where a discarded episode lies."""
     return data / DISCARDED / f"{episode}{SUFFIX}"
+
+
+def said_path(data: Path, family: str, episode: str) -> Path:
+    """Where lies what people say of an episode while it is recorded."""
+    return data / "episodes" / family / f"{episode}.said.jsonl"
 
 
 def saved(data: Path) -> Iterator[Path]:

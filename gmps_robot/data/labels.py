@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gmps_robot.data.models import LABEL_KINDS, Episode, Label
+from gmps_robot.data.models import LABEL_KINDS, Label
 from gmps_robot.errors import CatalogError, nearest
 
 BINARY = ("accepted", "success", "flag")
@@ -24,8 +24,8 @@ def standing(labels: Iterable[Label]) -> list[Label]:
     return [label for label in kept if newest.get(subject(label)) == label.id]
 
 
-def check(row: Episode, kind: str, value: float, first: int | None, last: int | None, text: str) -> None:
-    """Refuse what cannot be said of `row`.
+def check(steps: int, kind: str, value: float, first: int | None, last: int | None, text: str) -> None:
+    """Refuse what cannot be said of an episode of so many steps.
 
     Raises:
         CatalogError: an unknown kind, or a value, remark or range of steps that cannot be.
@@ -42,5 +42,5 @@ def check(row: Episode, kind: str, value: float, first: int | None, last: int | 
         raise CatalogError(f"a remark of {len(text)} characters; the longest has {LONGEST_TEXT}")
     if (first is None) != (last is None):
         raise CatalogError("a label of some steps needs both step_from and step_to")
-    if first is not None and last is not None and not 0 <= first < last <= row.steps:
-        raise CatalogError(f"steps [{first}, {last}) are not in an episode of {row.steps} steps")
+    if first is not None and last is not None and not 0 <= first < last <= steps:
+        raise CatalogError(f"steps [{first}, {last}) are not in an episode of {steps} steps")

@@ -203,20 +203,20 @@ class Recorder:
         self._let_go(ended_ns)
         return saved
 
-    def discard(self, episode: str, reason: str, ended_ns: int | None = None) -> Path:
-        """End the open episode and put it aside; return where. `ended_ns` as in `save`.
+    def discard(self, episode: str, reason: str, ended_ns: int | None = None) -> Saved:
+        """End the open episode and put it aside. `ended_ns` as in `save`.
 
         Raises:
             EpisodeError: as `save`.
         """
         writer = self._open(episode, "discard")
         try:
-            path = writer.discard(EpisodeOutcome(self._now(), self._dropped, reason=reason), self._data)
-        except OSError as error:
+            saved = writer.discard(EpisodeOutcome(self._now(), self._dropped, reason=reason), self._data)
+        except (OSError, EpisodeError) as error:
             self._fail(str(error))
             raise EpisodeError(self._problem) from error
         self._let_go(ended_ns)
-        return path
+        return saved
 
     def close(self) -> None:
         """The process ends: an open episode stays as `.part`, with everything that was heard."""

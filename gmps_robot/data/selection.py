@@ -38,14 +38,14 @@ def passing(query: Select[*Columns], wanted: EpisodeFilter) -> Select[*Columns]:
             query = query.where(getattr(Episode, name) == value)
     for kind in ("accepted", "success"):
         if (value := getattr(wanted, kind)) is not None:
-            query = query.where(_said(kind, Label.value == float(value)))
+            query = query.where(said(kind, Label.value == float(value)))
     if wanted.labelled is not None:
-        said = _said("success")
-        query = query.where(said if wanted.labelled else ~said)
-    return query if wanted.flag is None else query.where(_said("flag", Label.value == 1.0, Label.text == wanted.flag))
+        judged = said("success")
+        query = query.where(judged if wanted.labelled else ~judged)
+    return query if wanted.flag is None else query.where(said("flag", Label.value == 1.0, Label.text == wanted.flag))
 
 
-def _said(kind: str, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+def said(kind: str, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether a whole-episode label of `kind` stands that meets `conditions`."""
     later = aliased(Label)
     superseded = select(later.id).where(later.supersedes == Label.id).exists()

@@ -56,7 +56,7 @@ class Stream:
     statistics: Statistics | None = None
     ended: bool = False  # the footer was there
     _schemas: dict[int, Schema] = field(default_factory=dict)
-    _channels: dict[int, Channel] = field(default_factory=dict)
+    _channels: dict[int, tuple[str, str, str]] = field(default_factory=dict)  # topic, type and its definition
 
     def messages(self, file: BinaryIO) -> Iterator[Heard]:
         """Yield the messages in the order written; what else is in the file is kept here.
@@ -81,18 +81,17 @@ class Stream:
             raise EpisodeError(f"damaged or not ended: {str(error) or type(error).__name__}") from error
 
     def _heard(self, message: Message) -> Heard:
-        channel = self._channels[message.channel_id]
-        schema = self._schemas[channel.schema_id]
+        topic, kind, schema = self._channels[message.channel_id]
         return Heard(
-            channel.topic.removeprefix("/"), schema.name, bytes(message.data), message.log_time, message.publish_time,
-            message.sequence, schema.data.decode(),
+            topic, kind, bytes(message.data), message.log_time, message.publish_time, message.sequence, schema
         )
 
     def _note(self, record: object) -> None:
         if isinstance(record, Schema):
             self._schemas[record.id] = record
         elif isinstance(record, Channel):
-            self._channels[record.id] = record
+            schema = self._schemas[record.schema_id]
+            self._channels[record.id] = record.topic.removeprefix("/"), schema.name, schema.data.decode()
         elif isinstance(record, Metadata):
             self.metadata[record.name] = record.metadata
         elif isinstance(record, Header):

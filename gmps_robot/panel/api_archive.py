@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from gmps_robot.data.catalog import EpisodeFilter
 from gmps_robot.panel import checkpoints, schema, schema_archive
@@ -12,7 +12,22 @@ from gmps_robot.panel.context import Panel, person
 
 OPEN_LABEL = "pending"  # id of a label that the catalogue takes when the episode is saved
 EpisodePath = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+Frame = Annotated[int, Path(ge=0, le=10_000_000)]
 Word = Annotated[str | None, Query(max_length=200)]
+
+
+def _wanted(
+    task: Word = None, source: Word = None, operator: Word = None, status: Word = None, flag: Word = None,
+    split: Word = None, accepted: bool | None = None,
+    label: Annotated[Literal["success", "fail", "none"] | None, Query()] = None,
+) -> EpisodeFilter:
+    return EpisodeFilter(
+        task=task, source=source, operator=operator, status=status, flag=flag, split=split, accepted=accepted,
+        success={"success": True, "fail": False}.get(label or ""), labelled=False if label == "none" else None,
+    )
+
+
+Wanted = Annotated[EpisodeFilter, Depends(_wanted)]
 
 
 def router(panel: Panel) -> APIRouter:
@@ -21,16 +36,14 @@ def router(panel: Panel) -> APIRouter:
 
     @routes.get("/api/episodes")
     def episodes(
-        task: Word = None, source: Word = None, operator: Word = None, status: Word = None, flag: Word = None,
-        split: Word = None, accepted: bool | None = None,
-        label: Annotated[Literal["success", "fail", "none"] | None, Query()] = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50, offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+        wanted: Wanted, limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     ) -> schema_archive.EpisodesAnswer:
-        wanted = EpisodeFilter(
-            task=task, source=source, operator=operator, status=status, flag=flag, split=split, accepted=accepted,
-            success={"success": True, "fail": False}.get(label or ""), labelled=False if label == "none" else None,
-        )
         return panel.archive.episodes(wanted, limit, offset)
+
+    @routes.get("/api/statistics")
+    def statistics(wanted: Wanted) -> schema_archive.StatisticsAnswer:
+        return panel.archive.statistics(wanted)
 
     @routes.get("/api/episodes/{episode}")
     def episode(episode: EpisodePath) -> schema_archive.EpisodeAnswer:
@@ -40,10 +53,14 @@ def router(panel: Panel) -> APIRouter:
         "/api/episodes/{episode}/frames/{frame}.jpg", response_class=Response,
         responses={200: {"content": {"image/jpeg": {}}}},
     )
-    def frame(episode: EpisodePath, frame: Annotated[int, Path(ge=0, le=10_000_000)]) -> Response:
+    def frame(episode: EpisodePath, frame: Frame) -> Response:
         # Private, and never another picture under the same name: the browser may keep it.
         keep = {"cache-control": "private, max-age=3600"}
         return Response(panel.archive.frame(episode, frame), media_type="image/jpeg", headers=keep)
+
+    @routes.get("/api/episodes/{episode}/ghost/{frame}")
+    def ghost(episode: EpisodePath, frame: Frame) -> schema_archive.GhostAnswer:
+        return panel.archive.ghost(episode, frame, panel.bridge.camera())
 
     @routes.get("/api/episodes/{episode}/signals")
     def signals(episode: EpisodePath) -> schema_archive.SignalsAnswer:

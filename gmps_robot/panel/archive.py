@@ -16,8 +16,12 @@ from gmps_robot.data.catalog import Catalog, EpisodeFilter
 from gmps_robot.data.episode import RecordedEpisode, read_episode
 from gmps_robot.data.models import Episode, Label
 from gmps_robot.data.plans import Quota
+from gmps_robot.data.statistics import statistics
 from gmps_robot.errors import CatalogError
 from gmps_robot.panel import curves, schema, schema_archive
+from gmps_robot.panel.bridge_teach import CameraView
+from gmps_robot.panel.figures import figures
+from gmps_robot.panel.ghost import ghost
 from gmps_robot.panel.journal import Event
 
 OPEN_FILES = 4  # episodes kept decoded: a person looks at one at a time
@@ -76,6 +80,22 @@ class Archive:
             if label.kind == "reward" and label.step_from is not None and label.step_to is not None:
                 rewards[label.step_from : label.step_to] = [label.value] * (label.step_to - label.step_from)
         return self._signals(row, rewards)
+
+    def ghost(self, episode: str, number: int, camera: CameraView | None) -> schema_archive.GhostAnswer:
+        """Return where the arm of step `number` is in a picture of `camera`.
+
+        Raises:
+            CatalogError: there is no such episode, or it has no such step.
+            EpisodeError: its file is damaged.
+        """
+        row = self.catalog.episode(episode)
+        if not 0 <= number < row.steps:
+            raise CatalogError(f"episode {episode} has no step {number}; valid: 0 to {row.steps - 1}")
+        return ghost(self._recorded(row), number, row.rig, camera)
+
+    def statistics(self, wanted: EpisodeFilter) -> schema_archive.StatisticsAnswer:
+        """Return figures over the episodes that pass."""
+        return figures(statistics(self.catalog, wanted))
 
     def labels(self, episode: str) -> schema_archive.LabelsAnswer:
         """Return every label of an episode, oldest first.
@@ -144,6 +164,10 @@ class Archive:
             applied=read.applied.tolist(), reward=rewards,
             object=None if read.scene is None else read.scene.object_pose[:, :3].tolist(), guard=list(read.guard),
         )
+
+    def _recorded(self, row: Episode) -> RecordedEpisode | None:
+        """What the file says; None where there is none."""
+        return self._read(row)
 
     def _read(self, row: Episode) -> RecordedEpisode:
         with self._lock:

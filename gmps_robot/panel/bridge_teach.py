@@ -40,6 +40,7 @@ class CameraView:
     width: int  # [pixel]
     height: int
     projection: tuple[float, ...]  # 3x4, row by row: homogeneous base coordinates [m] -> pixel times depth
+    rig: str = ""  # content id of the calibration; an episode of another rig was seen otherwise
 
 
 class TeachBridge(Protocol):

@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
+
+from gmps_robot.data import said
 from gmps_robot.data.catalog import Catalog
-from gmps_robot.data.episode import EpisodeInfo
+from gmps_robot.data.episode import EpisodeInfo, RecordedEpisode
+from gmps_robot.data.folder import SUFFIX
 from gmps_robot.data.models import Episode
+from gmps_robot.data.quality import motion
 from gmps_robot.errors import CatalogError
 from gmps_robot.panel import schema_archive
 from gmps_robot.panel.archive import Archive
@@ -38,25 +43,36 @@ class DemoArchive(Archive):
         path = self._folder / f"{take.episode}.demo"
         path.write_bytes(b"".join(take.jpegs))
         self._takes[take.episode] = take
-        flags = ["short"] if len(take.times) < 20 else []
-        self.catalog.add(info, path, "0" * 64, len(take.times), quality={"flags": flags})
+        figures = motion(np.reshape(take.tips, (-1, 3)), info.control_hz)
+        quality = {**figures, "flags": ["short"] if len(take.times) < 20 else []}
+        row = self.catalog.add(info, path, "0" * 64, len(take.times), quality=quality)
+        said.take(self.catalog, row)
         if accepted is None:
             self.catalog.discard(take.episode, reason, take.operator)
         elif accepted:
             self.catalog.label(take.episode, "accepted", 1.0, take.operator)
 
     def _pictures(self, row: Episode) -> tuple[bytes, ...]:
-        return tuple(self._take(row).jpegs)
+        take = self._take(row)
+        return super()._pictures(row) if take is None else tuple(take.jpegs)
+
+    def _recorded(self, row: Episode) -> RecordedEpisode | None:
+        return super()._recorded(row) if self._take(row) is None else None
 
     def _signals(self, row: Episode, rewards: list[float | None]) -> schema_archive.SignalsAnswer:
         take = self._take(row)
+        if take is None:
+            return super()._signals(row, rewards)
         return schema_archive.SignalsAnswer(
             t=take.times, tip=[tip.tolist() for tip in take.tips], commanded=[c.tolist() for c in take.commanded],
             applied=[a.tolist() for a in take.applied], reward=rewards,
             object=[block.tolist() for block in take.blocks], guard=["MOVING"] * len(take.times),
         )
 
-    def _take(self, row: Episode) -> Take:
+    def _take(self, row: Episode) -> Take | None:
+        """What was taken here; None for an episode that has a file."""
+        if row.path.endswith(SUFFIX):
+            return None
         if row.id not in self._takes:
             raise CatalogError(f"the demo has forgotten the pictures of episode {row.id}: it was started anew")
         return self._takes[row.id]

@@ -96,7 +96,7 @@ class FakeTeaching:
 
     def camera(self) -> CameraView | None:
         """See `TeachBridge.camera`."""
-        return CameraView(WIDTH, HEIGHT, PROJECTION)
+        return CameraView(WIDTH, HEIGHT, PROJECTION, "nominal")
 
     def reset_scene(self, task: Task, seed: int) -> str:
         """See `TeachBridge.reset_scene`."""

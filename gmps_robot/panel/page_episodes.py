@@ -1,4 +1,4 @@
-"""The view in which recorded episodes are found, seen again, judged again and played back on the twin."""
+"""The view in which recorded episodes are found, counted, seen again, judged again and played back on the twin."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ FILTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("status", "State", ("complete", "recovered", "discarded")),
 )
 COLUMNS = ("Started", "Task", "Source", "By", "Length", "Judged", "Flags")
+GROUPINGS = (("task", "task"), ("source", "source"), ("operator", "operator"), ("split", "split"), ("status", "state"))
+GROUP_COLUMNS = ("", "Episodes", "Recorded", "Success")
+CHARTS = (
+    ("seconds", "Length [s]"), ("speed", "Speed of the tip [m/s]"), ("jerk", "Jerk of the tip [m/s³]"),
+    ("judged", "Judged after its end"), ("moments", "Where rewards and stages lie"), ("flags", "Flags"),
+)  # fmt: skip
+GHOST = "Blue: the arm by its measured joints. Amber: where the command leads it within half a second."
 
 
 def build() -> None:
@@ -27,8 +34,11 @@ def build() -> None:
                 text("table", "episode-table", f'<thead><tr>{head}</tr></thead><tbody id="episode-rows"></tbody>')
             with box("div", "pager"):
                 text("span", "episode-count", "", 'role="status"')
+                act("show-statistics", "Statistics", look="small")
                 act("page-back", "Newer", look="small")
                 act("page-on", "Older", look="small")
+        with card("statistics", "Statistics of the episodes that pass the filters"):
+            _statistics()
         with card("replay", "Chosen episode"):
             _replay()
 
@@ -48,6 +58,28 @@ def _options(values: tuple[str, ...]) -> str:
     return "".join(f'<option value="{value}">{value.replace("_", " ")}</option>' for value in values)
 
 
+def _statistics() -> None:
+    with ui.element("div").props('aria-live="polite"'):
+        text("h2", "statistics-title", "Statistics")
+        text("p", "statistics-facts", "", classes="replay-facts")
+    with box("div", "group-row"):
+        with box("div", "group-box", 'tabindex="-1"', "table-box"):
+            select = f'<select id="group-by" aria-label="Count by">{_choices()}</select>'
+            head = "".join(f'<th scope="col">{word or select}</th>' for word in GROUP_COLUMNS)
+            text("table", "group-table", f'<thead><tr>{head}</tr></thead><tbody id="group-rows"></tbody>')
+        chart("group-chart")
+    with box("div", "figure-grid"):
+        for name, title in CHARTS:
+            with box("figure", f"figure-{name}", classes="figure"):
+                text("figcaption", f"{name}-title", title)
+                chart(f"{name}-chart")
+                text("p", f"{name}-words", "", classes="unseen")
+
+
+def _choices() -> str:
+    return "".join(f'<option value="{value}">By {word}</option>' for value, word in GROUPINGS)
+
+
 def _replay() -> None:
     with ui.element("div").classes("replay-head").props('aria-live="polite"'):
         text("h2", "replay-title", "Choose an episode")
@@ -63,6 +95,7 @@ def _replay() -> None:
         act("play", "Play", "V", "small")
         text("label", "film-label", 'Step <input id="film-step" type="range" min="0" max="0" value="0" disabled>')
         text("output", "film-at", "")
+        text("label", "ghost-label", '<input id="ghost" type="checkbox" disabled> Ghost', f'title="{GHOST}"')
     chart("signal-chart")
     text("p", "signal-words", "", classes="unseen")
     with box("div", "judge-acts", 'role="group" aria-label="Judge again"'):

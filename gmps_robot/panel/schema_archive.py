@@ -65,6 +65,48 @@ class SignalsAnswer(Answer):
     guard: list[str]
 
 
+class GhostAnswer(Answer):
+    """The arm over the picture of one step: outlines, [[x, y], ...] in pixels of a picture of this size."""
+
+    width: int
+    height: int
+    arm: list[list[list[float]]]  # by the measured joints, the base's first
+    asked: list[list[list[float]]]  # hand and pads where the command leads them
+    why: str  # there is none; empty where there is one
+
+
+class GroupRow(Answer):
+    """Episodes with one thing in common; `low` and `high` are the 95 % interval of the share of successes."""
+
+    name: str
+    episodes: int
+    minutes: float
+    successes: int
+    judged: int
+    low: float
+    high: float
+
+
+class HistogramRow(Answer):
+    """How many episodes lie in [start + k width, start + (k + 1) width), and the mean of all; SI units."""
+
+    start: float
+    width: float
+    counts: list[int]
+    mean: float | None
+
+
+class StatisticsAnswer(Answer):
+    """Figures over the episodes that a filter lets through."""
+
+    all: GroupRow
+    groups: dict[str, list[GroupRow]]  # by source, task, operator, split and status
+    measures: dict[str, HistogramRow]  # seconds, speed [m/s], jerk [m/s^3]
+    flags: dict[str, int]
+    judged: dict[str, int]  # labels of people by how long after the end they were given
+    moments: list[int]  # labels of steps by the tenth of the episode that they speak of
+
+
 class LabelBody(Body):
     """POST /api/episodes/{episode}/labels. The same `key` twice is one label: a request may be sent again."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
+from gmps_robot.data import said
 from gmps_robot.data.models import Episode
+from gmps_robot.data.said import Said
 from gmps_robot.errors import SessionError, TaskError
 from gmps_robot.panel import schema_archive
 from gmps_robot.panel.archive import Archive
@@ -13,14 +14,6 @@ from gmps_robot.panel.bridge import PanelBridge
 from gmps_robot.tasks import Split, Task
 
 NO_TASK = "choose a task to teach first"
-
-
-@dataclass(frozen=True)
-class Said:
-    """A label of the open episode; the catalogue takes it when the episode is saved."""
-
-    body: schema_archive.LabelBody
-    author: str
 
 
 class Teaching:
@@ -34,7 +27,6 @@ class Teaching:
         self._task: Task | None = None
         self._resets = 0
         self._open = ""  # id of the episode that was started here and is neither saved nor discarded
-        self._said: list[Said] = []
 
     @property
     def task(self) -> Task | None:
@@ -50,9 +42,9 @@ class Teaching:
         """
         task = self._find(split, number)
         self._resets += 1
-        said = self._bridge.reset_scene(task, self._resets)
+        by_hand = self._bridge.reset_scene(task, self._resets)
         self._task = task
-        return said
+        return by_hand
 
     def start(self, split: Split, number: int | None, operator: str) -> str:
         """Begin an episode; without `number` of the task that was chosen last. Return its id.
@@ -66,7 +58,7 @@ class Teaching:
             raise SessionError(NO_TASK)
         with self._lock:
             episode = self._bridge.record_start(task, operator)
-            self._task, self._open, self._said = task, episode, []
+            self._task, self._open = task, episode
         return episode
 
     def save(self, episode: str, accepted: bool) -> str:
@@ -77,11 +69,7 @@ class Teaching:
         """
         with self._lock:
             message = self._bridge.record_save(episode, accepted)
-            said, self._said, self._open = self._said, [], ""
-        if said:
-            row = self._archive.catalog.episode(episode)
-            for label in said:
-                self._archive.label(episode, _placed(label.body, row), label.author)
+            self._open = ""
         return message
 
     def discard(self, episode: str, reason: str) -> str:
@@ -92,7 +80,7 @@ class Teaching:
         """
         with self._lock:
             message = self._bridge.record_discard(episode, reason)
-            self._said, self._open = [], ""
+            self._open = ""
         return message
 
     def again(self, episode: str, reason: str, operator: str) -> tuple[str, str]:
@@ -105,20 +93,28 @@ class Teaching:
         if task is None:
             raise SessionError(NO_TASK)
         self.discard(episode, reason)
-        said = self.choose(task.split, task.index)
-        return self.start(task.split, None, operator), said
+        by_hand = self.choose(task.split, task.index)
+        return self.start(task.split, None, operator), by_hand
 
     def label(self, episode: str, body: schema_archive.LabelBody, author: str) -> schema_archive.LabelRow | None:
-        """Label an episode; None: it is open, and the label is kept until it is saved.
+        """Label an episode; None: it is open, and the label waits on the disk until the episode is in the catalogue.
 
         Raises:
             CatalogError: there is no such episode, or it cannot be labelled so.
         """
-        with self._lock:
-            if episode == self._open:
-                self._said.append(Said(body, author))
-                return None
-        return self._archive.label(episode, body, author)
+        catalog = self._archive.catalog
+        if not self._records(episode) or catalog.find(Episode, episode) is not None:
+            return self._archive.label(episode, body, author)
+        label = Said(
+            body.kind, body.value, author, catalog.now_ns(), body.text, body.step_from, body.step_to, body.key
+        )
+        said.say(catalog, self.family, episode, label)
+        return None
+
+    def _records(self, episode: str) -> bool:
+        """Whether it is open: this panel began it, or one before it did and the recorder has it still."""
+        recorder = self._bridge.state().recorder
+        return episode == self._open or (recorder.state == "recording" and recorder.episode == episode)
 
     def _find(self, split: Split, number: int) -> Task:
         tasks = self._archive.quota(self.family, split).tasks
@@ -126,13 +122,3 @@ class Teaching:
         if found is None:
             raise TaskError(f"task {number} of split {split!r} is not in the plan; valid: 0 to {len(tasks) - 1}")
         return found
-
-
-def _placed(body: schema_archive.LabelBody, row: Episode) -> schema_archive.LabelBody:
-    """The label on the steps that were kept: the recorder counts from its start, an episode from its first motion."""
-    if body.step_from is None or body.step_to is None:
-        return body
-    skipped = int(row.quality.get("skipped", 0))
-    first = min(max(0, body.step_from - skipped), max(0, row.steps - 1))
-    last = min(max(first + 1, body.step_to - skipped), max(1, row.steps))
-    return body.model_copy(update={"step_from": first, "step_to": last})

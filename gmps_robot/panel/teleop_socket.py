@@ -39,22 +39,25 @@ class Driver:
         Raises:
             TeleopError: it is misshapen; the arm is at rest.
         """
-        now = self._clock()
         try:
             message = teleop.read(text)
         except TeleopError:
             self._rest("a message was misshapen")
             raise
-        self.stream, verdict = teleop.receive(self.stream, message, now, self._obstacle(message.session))
-        self._act(verdict)
+        # First what others are asked for, which may take its time; then the clock, so that this time counts: what was
+        # fresh before the wait must not reach the driver as a fresh command after it.
+        lease, obstacle = self._lease(message.session), self._obstacle()
+        self.stream, verdict = teleop.receive(self.stream, message, self._clock(), obstacle or _unheld(lease))
+        self._act(verdict, lease)
         return self._answer(verdict, message.sent * 1000.0)
 
     def watch(self) -> dict[str, Any] | None:
         """Notice silence and lost rights; return an answer that nobody asked for, when something has ended motion."""
-        self.stream, verdict = teleop.watch(self.stream, self._clock(), self._obstacle(self.stream.session))
+        lease, obstacle = self._lease(self.stream.session), self._obstacle()
+        self.stream, verdict = teleop.watch(self.stream, self._clock(), obstacle or _unheld(lease))
         if verdict is None:
             return None
-        self._act(verdict)
+        self._act(verdict, lease)
         return self._answer(verdict, None)
 
     def close(self) -> None:
@@ -69,16 +72,19 @@ class Driver:
     def _rest(self, why: str) -> None:
         self.stream, verdict = teleop.watch(self.stream, self._clock(), why)
         if verdict is not None:
-            self._act(verdict)
+            self._act(verdict, self._lease(self.stream.session))
 
-    def _obstacle(self, session: str) -> str:
-        state = self._panel.bridge.state()
-        if state.guard.state in (*STOPPED, "DISABLED", "DISCONNECTED"):
-            return f"the arm is {state.guard.state}" + (f" ({state.guard.reason})" if state.guard.reason else "")
-        return "" if self._panel.desk.lease_of(session, self._who) else NOT_HELD
+    def _lease(self, session: str) -> str:
+        return self._panel.desk.lease_of(session, self._who)
 
-    def _act(self, verdict: Verdict) -> None:
-        lease = self._panel.desk.lease_of(self.stream.session, self._who)
+    def _obstacle(self) -> str:
+        guard = self._panel.bridge.state().guard
+        if guard.state not in (*STOPPED, "DISABLED", "DISCONNECTED"):
+            return ""
+        return f"the arm is {guard.state}" + (f" ({guard.reason})" if guard.reason else "")
+
+    def _act(self, verdict: Verdict, lease: str) -> None:
+        """Do it now: between the clock that `verdict` was made by and the command, nobody is asked anything."""
         if verdict.velocity is not None and lease:
             self._panel.bridge.teleop(verdict.velocity, verdict.gripper, lease)
             self._panel.desk.renewed(self.stream.session)
@@ -91,6 +97,10 @@ class Driver:
             "t_server": self._clock() * 1000.0, "t_client": sent, "seq": self.stream.seq, "armed": verdict.armed,
             "reason": verdict.reason,
         }
+
+
+def _unheld(lease: str) -> str:
+    return "" if lease else NOT_HELD
 
 
 def router(panel: Panel) -> APIRouter:

@@ -59,7 +59,8 @@ def test_a_file_that_holds_nothing_is_told_and_left_for_prune(data: Path, capsys
 
 def test_prune_deletes_what_was_discarded_long_ago_and_nothing_else(data: Path) -> None:
     saved = made.write(data, made.info())
-    recent, old = (made.begin(data, made.info()).discard(made.EpisodeOutcome(0, 0, reason="x"), data) for _ in "ab")
+    outcome = made.EpisodeOutcome(0, 0, reason="x")
+    recent, old = (made.begin(data, made.info()).discard(outcome, data).path for _ in "ab")
     os.utime(old, (0, 0))
     half = open_episode(data, 8)
     assert main(["data", "prune", "--yes"]) == 0

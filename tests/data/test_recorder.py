@@ -140,7 +140,7 @@ def test_a_discarded_episode_is_put_aside_whole(world: World) -> None:
     episode = world.recorder.start(world.take())
     for k in range(5):
         world.live(k)
-    path = world.recorder.discard(episode, "the block fell")
+    path = world.recorder.discard(episode, "the block fell").path
     assert not list(folder.saved(world.data))
     assert not list(folder.parts(world.data))
     summary = check(path)

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from gmps_robot.data.keep import keep
 from gmps_robot.data.runs import written_down
 from gmps_robot.families import family
+from tests.data.made_episodes import info, write
 from tests.panel.conftest import Stage
 
 OpenTab = Callable[..., Any]
@@ -29,8 +31,9 @@ def reviewer(open_tab: OpenTab, stage: Stage) -> Any:
         tab.bridge.record_save(episode, accepted)
     tab.page.fill('[data-filter="task"]', task.task_id)
     tab.page.wait_for_function(
-        "id => { const rows = [...document.querySelectorAll('#episode-rows tr')];"
-        " return rows.length > 1 && rows.every(row => row.textContent.includes(id)); }", arg=task.task_id,
+        "([id, newest]) => { const rows = [...document.querySelectorAll('#episode-rows tr')];"
+        " return rows.every(row => row.textContent.includes(id)) && rows.some(row => row.dataset.episode === newest); }",
+        arg=[task.task_id, episode],
     )
     return tab
 
@@ -81,6 +84,49 @@ def test_an_episode_goes_in_and_out_of_the_training_set_and_nothing_is_forgotten
     page.click("#label-step")
     expect(page.locator("#labels .label").first).to_contain_text("reward 1 at step 0")
     assert page.locator("#labels .label").count() >= 3
+
+
+def test_statistics_follow_the_filters_and_give_way_to_a_chosen_episode(reviewer: Any, picture: Any) -> None:
+    page = reviewer.page
+    count = rows(reviewer).count()
+    expect(page.locator("#statistics-title")).to_contain_text(f"{count} episodes")
+    expect(page.locator("#group-rows tr")).to_have_count(1)
+    expect(page.locator("#group-rows")).to_contain_text("push-train-s0-17")
+    expect(page.locator("#flags-words")).to_contain_text("short: ")
+    page.fill('[data-filter="operator"]', "Nobody")
+    expect(page.locator("#statistics-title")).to_contain_text("0 episodes")
+    expect(page.locator("#flags-words")).to_have_text("none")
+    page.fill('[data-filter="operator"]', "Grace")
+    expect(page.locator("#statistics-title")).to_contain_text(f"{count} episodes")
+    page.select_option("#group-by", "operator")
+    expect(page.locator("#group-rows")).to_contain_text("Grace")
+    page.wait_for_selector("#jerk-chart canvas")
+    picture(page, "statistics")
+    rows(reviewer).first.click()
+    expect(page.locator("#statistics-card")).to_be_hidden()
+    page.click("#show-statistics:enabled")
+    expect(page.locator("#statistics-card")).to_be_visible()
+    expect(page.locator("#replay-card")).to_be_hidden()
+
+
+def test_the_ghost_comes_and_goes_over_the_picture_of_a_recorded_file(open_tab: OpenTab, stage: Stage) -> None:
+    task = family("push").sample("train", 20, 0)[16]
+    saved = write(stage.archive.catalog.data, info(rig="nominal", task=task.to_json()), steps=20)
+    keep(stage.archive.catalog, saved.path)
+    tab = open_tab(role="operator", view="episodes")
+    page = tab.page
+    page.fill('[data-filter="task"]', task.task_id)
+    expect(rows(tab)).to_have_count(1)
+    rows(tab).first.click()
+    page.wait_for_selector("#ghost:enabled")
+    seen = "document.getElementById('film-picture').toDataURL()"
+    page.wait_for_function("document.getElementById('film-picture').dataset.step === '0'")
+    plain = page.evaluate(seen)
+    page.check("#ghost")
+    page.wait_for_function(f"before => {seen} !== before", arg=plain)
+    page.uncheck("#ghost")
+    page.wait_for_function(f"before => {seen} === before", arg=plain)
+    assert tab.errors == []
 
 
 def test_a_run_shows_how_it_learned(open_tab: OpenTab, stage: Stage, tmp_path: Path, picture: Any) -> None:

@@ -61,6 +61,22 @@ def test_an_episode_from_choice_to_replay(teacher: TestClient, bridge: FakeBridg
     assert (plan["accepted"], plan["tasks"][0]["accepted"], plan["next"]) == (1, 1, 1)
 
 
+def test_a_panel_that_was_started_anew_goes_on_with_the_open_episode(
+    bridge: FakeBridge, door: Door, clock: Clock, tmp_path: Path
+) -> None:
+    archive, episode = DemoArchive(tmp_path / "data", bridge), ""
+    for value in (0.5, 1.0):  # the first panel is gone when the second one hears of the second reward
+        panel = Panel.of(bridge, archive, PanelSettings(port=0, runs=tmp_path / "runs"), door)
+        with TestClient(create_api(panel), base_url="http://127.0.0.1", headers=BEARER) as client:
+            episode = episode or _record(client, clock)
+            live = {"kind": "reward", "value": value, "step_from": round(10 * value), "step_to": round(10 * value) + 1}
+            assert client.post(f"/api/episodes/{episode}/labels", json=live).json()["id"] == "pending"
+            if value == 1.0:
+                client.post("/api/recorder/save", json={"episode": episode, "accepted": True})
+                rewards = client.get(f"/api/episodes/{episode}/signals").json()["reward"]
+    assert (rewards[5], rewards[10], rewards[11]) == (0.5, 1.0, None)
+
+
 def test_labels_are_added_and_never_changed(teacher: TestClient, clock: Clock) -> None:
     episode = _record(teacher, clock)
     teacher.post("/api/recorder/save", json={"episode": episode, "accepted": True})

@@ -3,6 +3,7 @@
 const INK = "#a8b3c1", GRID = "#2a313b", SUCCESS = "#3ecf7a", FAIL = "#ff7b72", UPDATE = "#f5b83d";
 const CROSS = "path://M0,2 L2,0 L6,4 L10,0 L12,2 L8,6 L12,10 L10,12 L6,8 L2,12 L0,10 L4,6 Z";
 const STAGES = [["before", "Before", "#93a1b3"], ["adapt", "Adaptation", "#6cb2ff"], ["after", "After", "#c9a2ff"]];
+export const VERDICTS = { success: SUCCESS, fail: FAIL, open: "#4a5563" };
 export const COLOURS = ["#6cb2ff", "#f5b83d", "#3ecf7a", "#c9a2ff", "#ff7b72", "#5fd7d0"];
 const LABEL = { color: INK, fontSize: 12 };
 const BASE = { animation: false, textStyle: { fontFamily: "system-ui, sans-serif" } };
@@ -74,6 +75,20 @@ function stageSeries(done, word, colour, start, count, stage) {
       itemStyle: { color: `rgba(255,255,255,${stage === "adapt" ? 0 : 0.05})` },
       label: { color: colour, position: "top", distance: 6, fontSize: 12 },
     },
+  };
+}
+
+/** Bars side by side, or piled up where `series` has several: [[name, [height, ...], colour], ...]. */
+export function barChart(names, series) {
+  return {
+    grid: { left: 34, right: 8, top: 8, bottom: 24 },
+    tooltip: { trigger: "axis", axisPointer: { type: "shadow" } },
+    xAxis: { type: "category", data: names, axisLabel: { ...LABEL, hideOverlap: true }, axisTick: { show: false },
+             axisLine: { lineStyle: { color: GRID } } },
+    yAxis: { type: "value", minInterval: 1, splitNumber: 2, axisLabel: LABEL, splitLine: { lineStyle: { color: GRID } } },
+    series: series.map(([name, data, colour]) => ({
+      type: "bar", name, data, stack: "all", barMaxWidth: 40, barCategoryGap: "18%", itemStyle: { color: colour },
+    })),
   };
 }
 

@@ -3,6 +3,7 @@
 import { $, get, make, setText } from "./api.js";
 import { attempt } from "./live.js";
 import * as replay from "./replay.js";
+import * as statistics from "./statistics.js";
 
 const PAGE = 50;
 let offset = 0;
@@ -17,18 +18,33 @@ export function start() {
   $("page-back").addEventListener("click", () => { offset = Math.max(0, offset - PAGE); list(); });
   $("page-on").addEventListener("click", () => { offset += PAGE; list(); });
   $("episode-rows").addEventListener("keydown", onRowKey);
+  $("show-statistics").disabled = false;
+  $("show-statistics").addEventListener("click", () => showStatistics($("statistics-card").hidden));
+  statistics.start();
   replay.start(list);
+  showStatistics(true); // until an episode is chosen
 }
 
 export function show() { list(); replay.show(); }
 
+/** Show figures over all that pass the filters, or the chosen episode. */
+function showStatistics(wanted) {
+  $("statistics-card").hidden = !wanted;
+  $("replay-card").hidden = wanted;
+  $("show-statistics").firstElementChild.textContent = wanted ? "Chosen episode" : "Statistics";
+  $("show-statistics").disabled = wanted && replay.current() === null;
+  if (wanted) statistics.render();
+  else replay.show();
+}
+
 function list() {
-  const query = new URLSearchParams({ limit: PAGE, offset });
+  const query = new URLSearchParams();
   for (const field of document.querySelectorAll("[data-filter]"))
     if (field.value.trim()) query.set(field.dataset.filter, field.value.trim());
   const mine = ++asked;
+  statistics.load(query);
   return attempt(async () => {
-    const answer = await get(`episodes?${query}`);
+    const answer = await get(`episodes?${new URLSearchParams({ ...Object.fromEntries(query), limit: PAGE, offset })}`);
     if (mine === asked) render(answer);
   });
 }
@@ -67,6 +83,7 @@ const day = (iso) => new Date(iso).toLocaleString([], { month: "short", day: "2-
 
 function choose(line) {
   for (const other of $("episode-rows").children) other.setAttribute("aria-selected", String(other === line));
+  showStatistics(false);
   replay.open(line.dataset.episode);
 }
 

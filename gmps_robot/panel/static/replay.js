@@ -2,6 +2,7 @@
 
 import { $, clock, get, make, post, setText } from "./api.js";
 import { COLOURS, draw, lineChart } from "./charts.js";
+import * as ghost from "./ghost.js";
 import { attempt, isOperator, live, onStatus } from "./live.js";
 import { project } from "./motion.js";
 
@@ -30,6 +31,7 @@ export function start(onChange) {
   judge("label-accept", () => ({ kind: "accepted", value: episode.accepted ? 0 : 1 }));
   judge("label-step", () => ({ kind: "reward", value: 1, step_from: step, step_to: step + 1 }));
   judge("label-stage", () => ({ kind: "stage", value: 1, step_from: step, step_to: step + 1 }));
+  ghost.start(() => episode && showStep(step));
   onStatus(renderActs);
 }
 
@@ -43,15 +45,16 @@ export async function open(id) {
   await attempt(async () => {
     camera ??= await get("camera").catch(() => null); // not known: nothing is drawn over the picture
     const [row, lines] = await Promise.all([get(`episodes/${id}`), get(`episodes/${id}/signals`)]);
-    [episode, signals] = [row, lines];
+    [episode, signals, step] = [row, lines, 0];
     pictures.clear();
+    ghost.open(id);
     renderFacts();
     $("film-step").max = Math.max(0, signals.t.length - 1);
     $("film-step").disabled = signals.t.length === 0;
     setText("film-words", "");
     await listLabels();
     renderActs();
-    await showStep(0);
+    await showStep(step); // 0, unless somebody was quicker
     drawSignals();
   });
 }
@@ -94,12 +97,13 @@ async function showStep(k) {
   markStep(t);
   const mine = current();
   try {
-    const image = await picture(k);
+    const [image, outlines] = await Promise.all([picture(k), ghost.at(k)]);
     if (mine !== current() || step !== k) return;
     const canvas = $("film-picture");
     canvas.width = image.naturalWidth;
     canvas.height = image.naturalHeight;
     canvas.getContext("2d").drawImage(image, 0, 0);
+    ghost.draw(canvas, outlines);
     drawPaths(canvas, k);
     canvas.dataset.step = k;
   } catch {

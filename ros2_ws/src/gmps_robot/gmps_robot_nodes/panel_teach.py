@@ -29,7 +29,7 @@ from gmps_robot_nodes import conversions, qos
 from gmps_robot_nodes.activation import Activation
 from gmps_robot_nodes.panel_calls import agreed, ask
 
-SAVE_PATIENCE = 20.0  # an episode is read back and checked before it is kept [s]
+SAVE_PATIENCE = 20.0  # what is on its way to the disk has to arrive there before an episode is kept [s]
 REPLAY_PATIENCE = 60.0  # [s]
 HOMING_PATIENCE = 45.0  # [s]
 SCENE_FRESH = 1.0  # [s]
@@ -109,7 +109,7 @@ class RosTeaching:
         pose, lens = self._rig.camera_to_base, self._rig.camera.policy(width, height)
         turn = pose.rotation.T
         projection = lens.matrix @ np.column_stack([turn, -turn @ np.array(pose.position)])
-        return CameraView(width, height, tuple(projection.ravel().tolist()))
+        return CameraView(width, height, tuple(projection.ravel().tolist()), self._rig.rig_id)
 
     def reset_scene(self, task: Task, seed: int) -> str:
         """See `TeachBridge.reset_scene`."""

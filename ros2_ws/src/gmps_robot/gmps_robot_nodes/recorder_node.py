@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from pathlib import Path
 from typing import Any
 
 from gmps_msgs.msg import AdaptStatus, GuardStatus, RecorderStatus
@@ -19,11 +18,11 @@ from gmps_robot.config import content_id
 from gmps_robot.data import definitions as names
 from gmps_robot.data import folder
 from gmps_robot.data.catalog import Catalog
-from gmps_robot.data.check import Summary
 from gmps_robot.data.database import default_data
 from gmps_robot.data.keep import keep
 from gmps_robot.data.recorder import Recorder, Rig, Take
 from gmps_robot.data.revision import revision
+from gmps_robot.data.writer import Saved
 from gmps_robot.errors import CatalogError, EpisodeError, GmpsError
 from gmps_robot.rig import load_rig
 from gmps_robot_nodes import conversions, parameters, qos, stack
@@ -122,27 +121,27 @@ class RecorderNode(Node):
         except GmpsError as error:
             response.message = str(error)
             return response
-        self._note = response.message = self._register(saved.path, saved.summary)
+        self._note = response.message = self._register(saved)
         response.success = True
         return response
 
     def _discard(self, request: RecorderDiscard.Request, response: RecorderDiscard.Response) -> Any:
         try:
-            path = self._recorder.discard(request.episode, request.reason)
+            saved = self._recorder.discard(request.episode, request.reason)
         except GmpsError as error:
             response.message = str(error)
             return response
-        self._note = response.message = self._register(path)
+        self._note = response.message = self._register(saved)
         response.success = True
         return response
 
-    def _register(self, path: Path, summary: Summary | None = None) -> str:
+    def _register(self, saved: Saved) -> str:
         """Give the ended episode its row; return what went wrong, which costs the row and not the episode."""
         try:
-            keep(self._catalogue(), path, summary)
+            keep(self._catalogue(), saved.path, saved)
         except (CatalogError, EpisodeError, SQLAlchemyError, OSError) as error:
-            self.get_logger().error(f"{path} is on the disk but not in the catalogue: {error}")
-            return f"{path} is on the disk, but not in the catalogue ({error}); `gmps data reindex` adds it"
+            self.get_logger().error(f"{saved.path} is on the disk but not in the catalogue: {error}")
+            return f"{saved.path} is on the disk, but not in the catalogue ({error}); `gmps data reindex` adds it"
         return ""
 
     def _catalogue(self) -> Catalog:

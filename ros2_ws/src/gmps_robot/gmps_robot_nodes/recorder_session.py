@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from gmps_msgs.msg import AdaptStatus
 from rcl_interfaces.msg import ParameterEvent
@@ -12,8 +11,8 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_parameter_events
 
 from gmps_robot.checkpoint_files import checkpoint_id
-from gmps_robot.data.check import Summary
 from gmps_robot.data.recorder import Recorder, Take
+from gmps_robot.data.writer import Saved
 from gmps_robot.errors import GmpsError
 from gmps_robot.tasks import Task
 from gmps_robot_nodes import session_status
@@ -30,7 +29,7 @@ class SessionRecorder:
     """
 
     def __init__(
-        self, node: Node, recorder: Recorder, checkpoint: str, register: Callable[[Path, Summary | None], str]
+        self, node: Node, recorder: Recorder, checkpoint: str, register: Callable[[Saved], str]
     ) -> None:
         """Follow.
 
@@ -85,9 +84,9 @@ class SessionRecorder:
             episode, self._episode = self._episode, ""
             if isinstance(act, Keep):
                 saved = self._recorder.save(episode, reward=act.reward, success=act.success, ended_ns=sent_ns)
-                self.note = self._register(saved.path, saved.summary)
+                self.note = self._register(saved)
             else:
-                self.note = self._register(self._recorder.discard(episode, act.reason, sent_ns), None)
+                self.note = self._register(self._recorder.discard(episode, act.reason, sent_ns))
 
     def _on_parameters(self, event: ParameterEvent) -> None:
         """The adapt node has another checkpoint."""

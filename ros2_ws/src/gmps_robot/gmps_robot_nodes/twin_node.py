@@ -76,12 +76,15 @@ class TwinNode(Node):
         how = "lock-step" if self._lockstep else "real time"
         self.get_logger().info(f"twin of {self.family.name} at {self.family.control_hz:g} Hz, {how}")
         self._observe(Answer.NONE, afresh=True)
+        listened = False  # since the last step: too slow for its period, it must still hear commands and STOP
         while not ending.requested:
             left = self._pace.remaining(self._answer)
-            if left <= 0.0:
+            if left <= 0.0 and listened:
                 self._step()
+                listened = False
                 continue
             executor.spin_once(timeout_sec=min(left, 0.05))
+            listened = True
             if self._pace.resend():
                 self._topics.publish(self._state, self._stamp_ns)
 

@@ -1,0 +1,78 @@
+"""What people say of an episode while it is recorded: on the disk before it is believed, whoever is killed then.
+
+It lies beside the episode's file, a line each, and becomes labels whenever the file gets its row (`keep`): saved,
+recovered or put aside, by whichever process, and as often as that happens.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from dataclasses import asdict, dataclass
+
+from gmps_robot.config import from_dict
+from gmps_robot.data import folder, journal, labels
+from gmps_robot.data.catalog import Catalog
+from gmps_robot.data.models import Episode
+from gmps_robot.errors import CatalogError, ConfigError
+
+TABLE = "said"  # of the lines
+
+
+@dataclass(frozen=True)
+class Said:
+    """One label of an open episode. Steps count from the start of the recording, as RecorderStatus has them."""
+
+    kind: str
+    value: float
+    author: str
+    at_ns: int  # when it was given
+    text: str = ""
+    step_from: int | None = None
+    step_to: int | None = None
+    key: str = ""  # the same one twice is one label
+
+
+def say(catalog: Catalog, family: str, episode: str, said: Said) -> None:
+    """Write down what was said of the open episode `episode`; it is on the disk when this returns.
+
+    Raises:
+        CatalogError: it cannot be said of any episode, or the disk refuses.
+    """
+    labels.check(sys.maxsize, said.kind, said.value, said.step_from, said.step_to, said.text)
+    path = folder.said_path(catalog.data, family, episode)
+    line = {**asdict(said), "key": said.key or uuid.uuid4().hex}
+    try:
+        journal.append(path, [(TABLE, line)])
+    except OSError as error:
+        raise CatalogError(f"nothing was written down: {path}: {error.strerror or error}") from error
+    if (row := catalog.find(Episode, episode)) is not None:  # it was kept at the same moment
+        take(catalog, row)
+
+
+def take(catalog: Catalog, row: Episode) -> None:
+    """Make labels of what was said of `row` while it was recorded. Doing it twice is the same."""
+    for _, table, line in journal.read(folder.said_path(catalog.data, row.family, row.id)):
+        said = _read(line) if table == TABLE and isinstance(line, dict) else None
+        if said is not None:  # else a line that a crash has torn, which nobody was told is written
+            first, last = _placed(said, row)
+            catalog.label(
+                row.id, said.kind, said.value, said.author, text=said.text, step_from=first, step_to=last, key=said.key,
+                at_ns=said.at_ns,
+            )
+
+
+def _read(line: dict[str, object]) -> Said | None:
+    try:
+        return from_dict(Said, line, TABLE)
+    except ConfigError:
+        return None
+
+
+def _placed(said: Said, row: Episode) -> tuple[int | None, int | None]:
+    """The steps that were kept: the recorder counts from its start, an episode from its first motion."""
+    if said.step_from is None or said.step_to is None or row.steps == 0:
+        return None, None
+    skipped = int(row.quality.get("skipped", 0))
+    first = min(max(0, said.step_from - skipped), row.steps - 1)
+    return first, min(max(first + 1, said.step_to - skipped), row.steps)
