@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mcap.data_stream import ReadDataStream
-from mcap.reader import MAGIC_SIZE, SeekingReader
+from mcap.reader import SeekingReader
 from mcap.records import Chunk, ChunkIndex
 from mcap.stream_reader import breakup_chunk
 
@@ -22,7 +22,8 @@ from gmps_robot.data.stream import DAMAGE, LARGEST, Stream
 from gmps_robot.errors import EpisodeError
 
 RECORD_HEAD = 9  # of every record: what it is and how long [byte]
-FOOT = RECORD_HEAD + 20 + MAGIC_SIZE  # the footer and the last word of a file [byte]
+MAGIC = 8  # the last word of a file [byte]
+FOOT = RECORD_HEAD + 20 + MAGIC  # the footer and the last word of a file [byte]
 
 
 @dataclass(frozen=True)
@@ -123,14 +124,14 @@ def glance(path: Path, sha256: str, size: int) -> Summary:
 def _index_is_sound(file: BinaryIO, size: int) -> bool:
     """Whether the index, which ends with the footer, has the checksum that the footer says."""
     file.seek(max(0, size - FOOT))
-    footer = file.read(FOOT - MAGIC_SIZE)
-    if len(footer) < FOOT - MAGIC_SIZE:
+    footer = file.read(FOOT - MAGIC)
+    if len(footer) < FOOT - MAGIC:
         return False
     begins, _, checksum = struct.unpack("<QQI", footer[RECORD_HEAD:])
     if not 0 < begins < size:
         return False
     file.seek(begins)
-    return zlib.crc32(footer[:-4], zlib.crc32(file.read(size - FOOT - begins))) == checksum
+    return bool(zlib.crc32(footer[:-4], zlib.crc32(file.read(size - FOOT - begins))) == checksum)
 
 
 def _last_chunk(file: BinaryIO, chunks: Sequence[ChunkIndex]) -> Iterator[object]:

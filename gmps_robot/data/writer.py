@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from io import BufferedWriter
 from pathlib import Path
+from typing import IO, cast
 
 from mcap.writer import CompressionType, Writer
 
@@ -104,7 +105,7 @@ class EpisodeWriter:
         fcntl.flock(self._file, fcntl.LOCK_EX)  # tells `gmps data recover` that somebody is at it
         # Chunks are ended here, by size and by `flush`; JPEG does not get smaller.
         self._digested = _Digested(self._file)
-        self._writer = Writer(self._digested, chunk_size=2 * CHUNK, compression=CompressionType.NONE)
+        self._writer = Writer(cast(IO[bytes], self._digested), chunk_size=2 * CHUNK, compression=CompressionType.NONE)
         self._chunk = 0
         self._gathered: list[Heard] = []
         self._writer.start(profile="ros2", library="gmps_robot")

@@ -43,7 +43,8 @@ def fill(catalog: Catalog) -> list[str]:
 def test_they_count_what_passes_and_what_stands(catalog: Catalog) -> None:
     fill(catalog)
     found = statistics(catalog, EpisodeFilter())
-    assert (found.all.episodes, found.all.seconds) == (6, pytest.approx(2.0 + 4.0 + 6.0 + 8.0 + 10.0 + 1.0))
+    assert found.all.episodes == 6
+    assert found.all.seconds == pytest.approx(2.0 + 4.0 + 6.0 + 8.0 + 10.0 + 1.0)
     assert (found.all.successes, found.all.failures) == (4, 0)
     by_source = {group.name: (group.episodes, group.successes) for group in found.groups["source"]}
     assert by_source == {"demo": (5, 4), "policy": (1, 0)}

@@ -32,7 +32,7 @@ def reviewer(open_tab: OpenTab, stage: Stage) -> Any:
     tab.page.fill('[data-filter="task"]', task.task_id)
     tab.page.wait_for_function(
         "([id, newest]) => { const rows = [...document.querySelectorAll('#episode-rows tr')];"
-        " return rows.every(row => row.textContent.includes(id)) && rows.some(row => row.dataset.episode === newest); }",
+        " return rows.every(r => r.textContent.includes(id)) && rows.some(r => r.dataset.episode === newest); }",
         arg=[task.task_id, episode],
     )
     return tab

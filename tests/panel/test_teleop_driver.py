@@ -48,7 +48,8 @@ def test_what_was_fresh_before_a_wait_is_not_sent_as_a_fresh_command_after_it(
     panel: Panel, bridge: FakeBridge, clock: Clock, monkeypatch: pytest.MonkeyPatch, slow: int
 ) -> None:
     hands = moving(panel, clock)
-    state, asked = bridge.state, []
+    state = bridge.state
+    asked: list[None] = []
 
     def careless() -> Any:
         asked.append(None)

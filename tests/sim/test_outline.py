@@ -20,7 +20,7 @@ EDGE = 2.0  # nearer to an outline than this nothing is claimed [pixel]
 def projection() -> FloatArray:
     rig = load_rig("nominal")
     turn, place = rig.camera_to_base.rotation.T, np.array(rig.camera_to_base.position)
-    return rig.camera.policy(WIDTH, HEIGHT).matrix @ np.column_stack([turn, -turn @ place])
+    return np.asarray(rig.camera.policy(WIDTH, HEIGHT).matrix @ np.column_stack([turn, -turn @ place]))
 
 
 def depths(outlines: list[FloatArray], pixel: FloatArray) -> float:

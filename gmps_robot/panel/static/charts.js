@@ -106,9 +106,10 @@ export function lineChart(lines, { x = "", at = null, legend = true } = {}) {
     grid: { left: 50, right: 14, top: legend ? 30 : 12, bottom: 34 },
     legend: legend ? { top: 0, textStyle: LABEL, inactiveColor: "#5b6675", itemHeight: 8, type: "scroll" } : { show: false },
     tooltip: { trigger: "axis", valueFormatter: (value) => Number(value).toPrecision(3) },
-    xAxis: { type: "value", name: x, nameLocation: "middle", nameGap: 22, nameTextStyle: LABEL, axisLabel: LABEL,
+    xAxis: { type: "value", name: x, nameLocation: "middle", nameGap: 22, nameTextStyle: LABEL,
+             axisLabel: { ...LABEL, hideOverlap: true, formatter: (value) => String(Number(value.toFixed(2))) },
              min: "dataMin", max: "dataMax", splitLine: { show: false }, axisLine: { onZero: false, lineStyle: { color: GRID } } },
-    yAxis: { type: "value", ...(shares ? { min: 0, max: 1 } : { scale: true }), axisLabel: LABEL, splitNumber: 3, splitLine: { lineStyle: { color: GRID } } },
+    yAxis: { type: "value", ...(shares ? { min: 0, max: 1, interval: 0.5 } : { scale: true }), axisLabel: LABEL, splitNumber: 3, splitLine: { lineStyle: { color: GRID } } },
     series,
   };
 }

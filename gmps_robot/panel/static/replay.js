@@ -100,9 +100,10 @@ async function showStep(k) {
     const [image, outlines] = await Promise.all([picture(k), ghost.at(k)]);
     if (mine !== current() || step !== k) return;
     const canvas = $("film-picture");
-    canvas.width = image.naturalWidth;
-    canvas.height = image.naturalHeight;
-    canvas.getContext("2d").drawImage(image, 0, 0);
+    const larger = Math.max(1, Math.ceil(640 / image.naturalWidth)); // what is drawn over a small picture stays sharp
+    canvas.width = larger * image.naturalWidth;
+    canvas.height = larger * image.naturalHeight;
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
     ghost.draw(canvas, outlines);
     drawPaths(canvas, k);
     canvas.dataset.step = k;
