@@ -62,6 +62,7 @@ class CalibratorNode(Node):
         self._executor.add_node(self)
         self._arm = ArmHistory(self, self._rig.latency.state)
         self._frame: Frame | None = None
+        self._seen = 0.0  # when a frame last came, monotonic [s]
         self._topics = CalibratorTopics(self, directory)
         self.create_service(CalibrateCapture, "calibrate/capture", self._on_capture)
         self._feed = self._open(capture)
@@ -74,7 +75,7 @@ class CalibratorNode(Node):
             self._arm.poll()
             if frame is not None:
                 self._look(without_latency(frame, self._rig.latency.image))
-            elif time.monotonic() - self._topics.told > SILENCE:
+            elif time.monotonic() - max(self._seen, self._topics.told) > SILENCE:
                 self._frame = None
                 self._tell(self._no_image())
 
@@ -96,7 +97,7 @@ class CalibratorNode(Node):
         )
 
     def _look(self, frame: Frame) -> None:
-        self._frame = frame
+        self._frame, self._seen = frame, time.monotonic()
         if not self._automatic:
             self._topics.show(frame, None)
             if time.monotonic() - self._topics.told > SILENCE:
