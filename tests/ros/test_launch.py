@@ -186,7 +186,7 @@ def test_parameters_of_the_file_are_declared_by_the_nodes() -> None:
         (["session:=teach", "speed:=max"], "session:=teach: a person moves the arm in real time"),
         (["session:=calibrate", "speed:=max"], "session:=calibrate: a person moves the arm in real time"),
         (["session:=calibrat"], "did you mean 'calibrate'?"),
-        (["setup:=eye_on_hand"], "did you mean 'eye_in_hand'?"),
+        (["setup:=eye_on_hand"], "valid: eye_in_hand, eye_to_hand"),
         (["task=7"], "not of the form name:=value"),
     ],
 )
