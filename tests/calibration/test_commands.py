@@ -153,12 +153,12 @@ def test_check_says_whether_the_camera_has_moved(
 def test_latency_and_identify_rehearse_on_the_twin_and_write_what_they_find(tmp_path: Path, capsys: Told) -> None:
     rig = tmp_path / "lab.yaml"
     save_rig(replace(NOMINAL, name="lab", latency=Latencies(image=0.06, command=0.03)), rig)
-    assert gmps("latency", rig, "--seconds", 5, "--json", tmp_path / "figures" / "latency.json") == 0
+    assert gmps("latency", rig, "--seconds", 3, "--json", tmp_path / "figures" / "latency.json") == 0
     found = load_rig(rig).latency
     assert found.image == pytest.approx(0.06, abs=0.003)
     assert found.command == pytest.approx(0.03, abs=0.003)
     assert json.loads((tmp_path / "figures" / "latency.json").read_text())["image_after_state"]["value"] > 0.05
-    assert gmps("identify", rig, "--seconds", 5, "--json", tmp_path / "figures" / "servos.json") == 0
+    assert gmps("identify", rig, "--seconds", 3, "--json", tmp_path / "figures" / "servos.json") == 0
     assert load_rig(rig).servo.stiffness == pytest.approx(NOMINAL.servo.stiffness, rel=0.1)
     assert load_rig(rig).latency.command == pytest.approx(0.03, abs=0.003)
     assert len(json.loads((tmp_path / "figures" / "servos.json").read_text())["rms"]) == 7
