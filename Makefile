@@ -133,7 +133,7 @@ teach-to-train: teach-test
 
 # The pictures of the pages that tell the stories.
 pictures: setup-test
-	PICTURES=docs/images $(IN_BROWSER) pytest tests/panel -k "teach_review or comparison or judges_and_puts or how_it_learned or statistics_follow"
+	PICTURES=docs/images $(IN_BROWSER) pytest tests/panel -k "teach_review or comparison or judges_and_puts or how_it_learned or statistics_follow or until_the_page"
 
 # Resumable: a stopped run goes on where it stopped.
 CAMERA_MOVED := 'camera_translation=0.02,0,0;camera_rotation=0,0.035,0'

@@ -57,7 +57,7 @@ class CaptureWriter:
         """Begin in `directory`, or go on with the capture that is there.
 
         Raises:
-            ConfigError: another capture is there: other board, set-up or image size.
+            ConfigError: another capture is there: other board, set-up or image size; or nothing can be written there.
         """
         self.directory, self.capture = directory, capture
         if (directory / FILE).exists():
@@ -68,14 +68,17 @@ class CaptureWriter:
                 )
             self.capture = found
         else:
-            directory.mkdir(parents=True, exist_ok=True)
-            self._write()
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+                self._write()
+            except OSError as error:
+                raise ConfigError(f"{directory}: {error.strerror}; name another directory for the capture") from error
 
     def add(self, image: ImageArray, image_stamp_ns: int, state: ArmState) -> View:
         """Save one view and return it.
 
         Raises:
-            CalibrationError: the image has another size than the views before it.
+            CalibrationError: the image has another size than the views before it, or cannot be written.
         """
         capture = self.capture
         if image.shape[:2] != (capture.height, capture.width):
@@ -84,14 +87,18 @@ class CaptureWriter:
                 f"{capture.width}x{capture.height}; set the camera back, or begin another capture"
             )
         name = f"{len(capture.views):03d}.png"
-        write_image(self.directory / name, image)
         position, quaternion = (tuple(float(v) for v in a) for a in (state.tip_position, state.tip_quaternion))
         view = View(
             name, image_stamp_ns, state.stamp_ns, tuple(float(v) for v in state.joints),
             FramePose(position, quaternion),  # type: ignore[arg-type]
         )
-        self.capture = replace(capture, views=(*capture.views, view))
-        self._write()
+        try:
+            write_image(self.directory / name, image)
+            self.capture = replace(capture, views=(*capture.views, view))
+            self._write()
+        except OSError as error:
+            self.capture = capture
+            raise CalibrationError(f"view {name} cannot be written to {self.directory}: {error.strerror}") from error
         return view
 
     def _write(self) -> None:

@@ -15,6 +15,7 @@ from gmps_robot.types import FloatArray
 
 COLUMNS, ROWS = 6, 4  # of the grid over the image
 ENOUGH_CORNERS = 5  # in a cell
+ENOUGH_CELLS = 0.8  # share of the grid
 ENOUGH_TILT = np.deg2rad(20.0)
 FAR_TO_NEAR = 1.4  # ratio of distances that is wanted
 ENOUGH_VIEWS = 20
@@ -33,11 +34,16 @@ class Coverage:
     spread: FloatArray  # (3,) rms rotation of the hand about its principal axes [rad]
 
     @property
+    def cell_shares(self) -> FloatArray:
+        """(ROWS, COLUMNS) how much of what each cell needs is there, 0 to 1."""
+        return np.minimum(1.0, self.cells / ENOUGH_CORNERS)
+
+    @property
     def shares(self) -> tuple[float, float, float, float, float]:
         """How much of what is wanted is there, 0 to 1: image, tilts, distances, rotations of the hand, views."""
         near, far = self.distances
         return (
-            float((self.cells >= ENOUGH_CORNERS).mean()),
+            min(1.0, float((self.cells >= ENOUGH_CORNERS).mean()) / ENOUGH_CELLS),
             sum(count > 0 for count in self.tilts) / 4.0,
             float(np.clip((far / max(near, 1e-9) - 1.0) / (FAR_TO_NEAR - 1.0), 0.0, 1.0)),
             float(np.clip(self.spread[1] / (2.0 * SPREAD), 0.0, 1.0)),
@@ -47,8 +53,7 @@ class Coverage:
     @property
     def complete(self) -> bool:
         """Whether solving is worth while."""
-        image, tilts, distances, turned, views = self.shares
-        return image >= 0.8 and tilts == 1.0 and distances == 1.0 and turned == 1.0 and views == 1.0
+        return all(share == 1.0 for share in self.shares)
 
 
 def coverage(
@@ -84,7 +89,7 @@ def hint(state: Coverage) -> str:
     """Return what to show next, in words for a person at the board."""
     if state.views == 0:
         return "show the whole board in the middle of the image"
-    if (state.cells < ENOUGH_CORNERS).mean() > 0.2:
+    if state.shares[0] < 1.0:
         return f"move the board to the {_emptiest(state.cells)} of the image"
     for name, count in zip(TILTS, state.tilts, strict=True):
         if count == 0:

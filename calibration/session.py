@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.capture import CaptureWriter, View
+from calibration.capture import CaptureWriter, View, read_image
 from calibration.coverage import Coverage, coverage, hint
 from calibration.detect import Corners, board_pose, detect, sharpness, why_not
 from calibration.lens import sensor
-from calibration.poses import Pose, pose
+from calibration.poses import Pose, matrix, pose
 from gmps_robot.control.kinematics import forward, rotation_from_quaternion
 from gmps_robot.types import ArmState, FloatArray, ImageArray
 
@@ -30,13 +30,18 @@ class Progress:
     message: str  # why it was not taken, or that it was
     hint: str  # what to show next
     state: Coverage
+    corners: Corners | None = None  # of the board in the frame
 
 
 class CaptureSession:
     """Takes views by itself when the board is still, sharp and somewhere new, or at once when asked to."""
 
     def __init__(self, writer: CaptureWriter, focal: float = 0.85) -> None:
-        """Go on with what `writer` holds. `focal` is a guess of the focal length, as a share of the image's width."""
+        """Go on with what `writer` holds. `focal` is a guess of the focal length, as a share of the image's width.
+
+        Raises:
+            CalibrationError: an image of the capture is missing or unreadable.
+        """
         self._writer = writer
         capture = writer.capture
         width, height, length = capture.width, capture.height, focal * capture.width
@@ -48,6 +53,10 @@ class CaptureSession:
         self._arm: list[Pose] = []
         self._last: Corners | None = None
         self._still_since: float | None = None
+        for view in capture.views:
+            corners = detect(read_image(writer.directory, capture, view), capture.board)
+            if corners is not None and view.hand is not None:
+                self._remember(corners, matrix(view.hand))
 
     @property
     def state(self) -> Coverage:
@@ -77,14 +86,17 @@ class CaptureSession:
         if problem:
             return self._told(None, problem)
         view = self._writer.add(image, stamp_ns, arm)
-        self._seen.append(corners)
-        self._poses.append(board_pose(corners, board, self._camera)[0])
-        self._arm.append(hand_pose(arm))
+        self._remember(corners, hand_pose(arm))
         return self._told(view, f"view {len(self._seen)} taken")
+
+    def _remember(self, corners: Corners, hand: Pose) -> None:
+        self._seen.append(corners)
+        self._poses.append(board_pose(corners, self._writer.capture.board, self._camera)[0])
+        self._arm.append(hand)
 
     def _told(self, taken: View | None, message: str) -> Progress:
         state = self.state
-        return Progress(taken, message, hint(state), state)
+        return Progress(taken, message, hint(state), state, self._last)
 
     def _restless(self, corners: Corners, now: float, arm: ArmState) -> str:
         moved = _motion(corners, self._last) if self._last is not None else np.inf

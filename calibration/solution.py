@@ -87,4 +87,7 @@ def load_solution(path: Path) -> Solution:
     Raises:
         ConfigError: there is none, or the file does not read: it was edited by hand, or is of another version.
     """
-    return config.load(Solution, path / FILE if path.is_dir() else path)
+    file = path if path.is_file() else path / FILE
+    if not file.is_file():
+        raise ConfigError(f"no solution in {path}: {FILE} is missing; make it with gmps calibrate solve {path}")
+    return config.load(Solution, file)

@@ -35,6 +35,12 @@ class TwinRig:
     fixed: Pose  # (4, 4) of the board in the hand or in `base`
     route: Route
 
+    def board_in_camera(self, hand: Pose) -> Pose:
+        """Return the board's pose (4, 4) in the optical frame while the hand is at pose `hand` (4, 4) in `base`."""
+        if self.setup == "eye_to_hand":
+            return inverse(self.camera) @ hand @ self.fixed
+        return inverse(hand @ self.camera) @ self.fixed
+
 
 def twin_rig(setup: Setup, board: BoardSpec, rig: RigCalibration) -> TwinRig:
     """Return a rehearsal: the rig's camera and a board in the gripper, or a board on the table and a camera held."""

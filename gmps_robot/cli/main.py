@@ -183,6 +183,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GmpsError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return EXIT_USER_ERROR
     except KeyboardInterrupt:
         print("interrupted; what was finished is on disk", file=sys.stderr)
         return EXIT_INTERRUPTED

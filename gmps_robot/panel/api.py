@@ -67,7 +67,7 @@ def router(panel: Panel) -> APIRouter:
     @routes.get("/healthz")
     def healthz() -> dict[str, Any]:
         links = bridge.state().links
-        return {"ok": True, "silent": [link.name for link in links if link.silent]}
+        return {"ok": True, "silent": [link.name for link in links if link.silent and link.needed]}
 
     @routes.get("/api/status")
     def status() -> dict[str, Any]:

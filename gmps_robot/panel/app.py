@@ -12,7 +12,17 @@ from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 from starlette.middleware import Middleware
 
-from gmps_robot.panel import api, api_archive, api_people, api_teach, page, schema, streams, teleop_socket
+from gmps_robot.panel import (
+    api,
+    api_archive,
+    api_calibrate,
+    api_people,
+    api_teach,
+    page,
+    schema,
+    streams,
+    teleop_socket,
+)
 from gmps_robot.panel.context import Panel
 from gmps_robot.panel.gate import Gate
 
@@ -39,7 +49,7 @@ def create_api(panel: Panel) -> FastAPI:
         lifespan=lifespan,
         responses=REFUSALS,
     )
-    for part in (api, api_people, api_teach, api_archive, streams, teleop_socket):
+    for part in (api, api_people, api_teach, api_calibrate, api_archive, streams, teleop_socket):
         app.include_router(part.router(panel))
     api.add_error_handlers(app)
     return app

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from gmps_robot.control.session_status import SessionStatus
+from gmps_robot.panel.bridge_calibrate import CalibrateBridge, CaptureView
 from gmps_robot.panel.bridge_teach import RecorderView, TeachBridge
 from gmps_robot.tasks import Split
 
@@ -40,6 +41,7 @@ class Link:
     age_s: float | None  # seconds since its last message; None: never heard
     limit_s: float = 2.0
     hint: str = ""  # what to check when it is silent
+    needed: bool = True  # whether a person should be told at all: not every stack has every node
 
     @property
     def silent(self) -> bool:
@@ -61,6 +63,7 @@ class PanelState:
     holder: str = ""  # who holds the operator's lease of the arm; empty: nobody
     recorder: RecorderView = field(default_factory=RecorderView)
     checkpoint: str = ""  # what the next session begins from
+    calibration: CaptureView | None = None  # how far the capture of a calibration is; None: no calibrator runs
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ class Frame:
     jpeg: bytes
 
 
-class PanelBridge(TeachBridge, Protocol):
-    """What the panel may know and ask for; `TeachBridge` holds the part of teaching."""
+class PanelBridge(TeachBridge, CalibrateBridge, Protocol):
+    """What the panel may know and ask for; `TeachBridge` and `CalibrateBridge` hold parts of it."""
 
     def state(self) -> PanelState:
         """Return the latest state."""

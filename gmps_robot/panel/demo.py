@@ -12,6 +12,7 @@ import numpy as np
 from gmps_robot.control.session_status import ACTING, RUNNING, Phase, SessionStatus, Stage
 from gmps_robot.errors import GmpsError, SessionError
 from gmps_robot.panel.bridge import Frame, GuardView, Link, Mode, PanelState, RewardSource
+from gmps_robot.panel.demo_calibrate import FakeCalibrating
 from gmps_robot.panel.demo_picture import draw, draw_scene
 from gmps_robot.panel.demo_teach import FakeTeaching
 from gmps_robot.panel.view import FINISHED, OFF, STOPPED
@@ -25,7 +26,7 @@ HINTS = {
 ADAPT_SECONDS = 1.0
 
 
-class FakeBridge(FakeTeaching):
+class FakeBridge(FakeTeaching, FakeCalibrating):
     """Implements `PanelBridge` without ROS. Time passes only when somebody looks, by the injected clock.
 
     `calls` records every command in order; `silent` names links that have nothing to say; `failure`, when set, is
@@ -48,6 +49,7 @@ class FakeBridge(FakeTeaching):
         self._since = clock()  # when the phase began, moved forward by pauses
         self._frame: Frame | None = None
         self._begin_teaching()
+        self._begin_calibrating()
 
     def state(self) -> PanelState:
         """Return the state at this moment of the play."""
@@ -58,7 +60,7 @@ class FakeBridge(FakeTeaching):
             guard = self._shown_guard()
             return PanelState(
                 self._mode, self._reward, self._session, guard, links, text, self._planned, self._shown_holder(),
-                self._shown_recorder(), self._checkpoint,
+                self._shown_recorder(), self._checkpoint, self._shown_capture(),
             )
 
     def frame(self) -> Frame | None:
@@ -74,6 +76,8 @@ class FakeBridge(FakeTeaching):
     def _picture(self, now: float) -> bytes:
         if self._session.phase in RUNNING:
             return draw(self._share(), self._skill(), now)
+        if self._shown_capture().phase == "capturing":
+            return self._board_picture(now)
         self._look(now)
         return draw_scene(self.world.tip, self.world.block, now)
 

@@ -33,6 +33,24 @@ def draw_scene(tip: FloatArray, block: FloatArray, now: float) -> bytes:
     return _draw(_table(), pixel(tip), pixel(block), now)
 
 
+def draw_board(middle: tuple[float, float], nearer: str, now: float) -> bytes:
+    """Return a JPEG of a calibration board around `middle` (shares of the picture), one edge of it `nearer`."""
+    squares = np.indices((8, 10)).sum(0) % 2
+    squares[0] = squares[-1] = squares[:, 0] = squares[:, -1] = 1  # the sheet's white edge
+    sheet = np.repeat(np.where(squares[..., None] == 1, np.uint8(236), np.uint8(30)), 3, axis=2)
+    sheet = cv2.resize(sheet, (500, 400), interpolation=cv2.INTER_NEAREST)
+    corners = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    axis, sign = {"left": (0, -1), "right": (0, 1), "top": (1, -1), "bottom": (1, 1)}.get(nearer, (0, 0))
+    larger = 1.0 + 0.18 * sign * corners[:, axis : axis + 1]
+    shown = np.array(middle) * (WIDTH, HEIGHT) + corners * larger * (120.0, 96.0) + (0.0, np.sin(4.0 * now))
+    source = np.array([[0, 0], [500, 0], [500, 400], [0, 400]], np.float32)
+    warp = cv2.getPerspectiveTransform(source, shown.astype(np.float32))
+    picture = _table()
+    cv2.warpPerspective(sheet, warp, (WIDTH, HEIGHT), picture, cv2.INTER_AREA, cv2.BORDER_TRANSPARENT)
+    jpeg: bytes = simplejpeg.encode_jpeg(picture, quality=80)
+    return jpeg
+
+
 def pixel(at: FloatArray) -> Pixel:
     """Where a point (3,) [m] is in the picture."""
     return START + SCALE * np.array([at[0] - 0.5, -at[1]])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from gmps_robot.panel import page_adapt, page_drive, page_episodes, page_runs
+from gmps_robot.panel import page_adapt, page_calibrate, page_drive, page_episodes, page_runs
 from gmps_robot.panel.elements import box, button, card, text
 
 ICON = (
@@ -15,11 +15,12 @@ ICON = (
     "<path d='M7 24 L13 12 L22 10' stroke='#6cb2ff' stroke-width='3.5' fill='none' stroke-linecap='round'/>"
     "<rect x='21' y='17' width='7' height='7' fill='#f06a5d'/></svg>"
 )
-STYLES = ("panel", "drive", "review")
+STYLES = ("panel", "drive", "calibrate", "review")
 HEAD = "".join(f'<link rel="stylesheet" href="/static/{name}.css">' for name in STYLES) + (
     '<script type="module" src="/static/panel.js"></script>'
 )
-TABS = (("drive", "Drive &amp; teach"), ("adapt", "Adapt"), ("episodes", "Episodes"), ("runs", "Runs"))
+TABS = (("drive", "Drive &amp; teach"), ("adapt", "Adapt"), ("calibrate", "Calibrate"), ("episodes", "Episodes"),
+        ("runs", "Runs"))
 
 
 def build() -> None:
@@ -31,6 +32,7 @@ def build() -> None:
             _camera()
             page_drive.build()
             page_adapt.build()
+            page_calibrate.build()
             page_episodes.build()
             page_runs.build()
         _bottom_bar()

@@ -51,6 +51,8 @@ RIGHTS: Mapping[str, Right] = {
     "POST /api/recorder/discard": "operator",
     "POST /api/recorder/again": "operator",
     "GET /api/statistics": "viewer",
+    "GET /api/calibrate": "viewer",
+    "POST /api/calibrate": "operator",
     "GET /api/episodes": "viewer",
     "GET /api/episodes/{episode}": "viewer",
     "GET /api/episodes/{episode}/frames/{frame}.jpg": "viewer",

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gmps_robot.control.session_status import ACTING, RUNNING, SessionStatus
+from gmps_robot.panel import view_calibrate
 from gmps_robot.panel.bridge import Link, PanelState
 from gmps_robot.panel.plan import EVALUATION, planned, points
 
@@ -59,10 +60,11 @@ def to_json(state: PanelState) -> dict[str, Any]:
         "message": session.message,
         "allowed": sorted(allowed(state)),
         "guard": {"state": state.guard.state, "words": guard_words(state), "limits": list(state.guard.limits)},
-        "links": [_link(link) for link in state.links],
+        "links": [_link(link) for link in state.links if link.needed],
         "lease": {"holder": state.holder},
         "recorder": asdict(state.recorder),
         "checkpoint": state.checkpoint,
+        "calibration": view_calibrate.to_json(state.calibration),
     }
 
 
@@ -83,6 +85,8 @@ def explain(state: PanelState) -> Words:
     if state.guard.state == "DISCONNECTED":
         return Words("Robot not connected", state.guard.reason or "Nothing has come from the robot.", "warn")
     lost = _link_named(state, "adaptation")
+    if lost is not None and not lost.needed:
+        return Words("No adaptation here", lost.hint, "idle")
     if lost is not None and lost.silent:
         return Words("Adaptation is silent", lost.hint or "Nothing heard from the adaptation node.", "warn", lost.name)
     arm = _link_named(state, "arm")

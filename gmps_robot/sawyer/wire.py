@@ -10,6 +10,7 @@ from gmps_robot.errors import ArmError, LinkError
 from gmps_robot.sawyer import checks, messages
 from gmps_robot.sawyer.gripper import Gripper
 from gmps_robot.sawyer.heard import NAMES, Heard
+from gmps_robot.sawyer.names import split_uri
 from gmps_robot.sawyer.tcpros import RosNode
 from gmps_robot.types import FloatArray
 
@@ -117,6 +118,7 @@ def connect(name: str, master_uri: str, patience: float) -> Wire:
         LinkError: nobody answers there.
         ArmError: not an arm that this driver knows.
     """
+    split_uri(master_uri)  # what is no address does not become one by waiting
     end = time.monotonic() + patience
     while True:
         node: Any = None

@@ -12,7 +12,7 @@ from benchmarks.browser import LAPTOP, TABLET, UPRIGHT
 from gmps_robot.panel.server import PanelServer
 
 OpenTab = Callable[..., Any]
-VIEWS = ("drive", "adapt", "episodes", "runs")
+VIEWS = ("drive", "adapt", "calibrate", "episodes", "runs")
 FOCUS = """
 (() => { const e = document.activeElement;
   return e.dataset.action || e.dataset.filter || e.id || (e === document.body ? 'BODY' : e.className || e.tagName); })()
@@ -31,6 +31,7 @@ OUTSIDE = """
 WANTED = {
     "drive": {"take", "teach-next", "record", "tasks", "speed", "gripper"},
     "adapt": {"start-checkpoint", "start-task", "start-split", "start-episodes", "start-updates", "start"},
+    "calibrate": {"capture-start", "capture-take"},
     "episodes": {"source", "split", "label", "flag", "status", "task", "operator"},
     "runs": set(),
 }
@@ -87,7 +88,7 @@ def test_the_keyboard_reaches_everything_that_can_be_used_and_shows_where_it_is(
 def test_arrows_change_the_view_and_the_address_remembers_it(open_tab: OpenTab) -> None:
     page = open_tab().page
     page.focus("#tab-drive")
-    for view in ("adapt", "episodes", "runs", "drive"):
+    for view in (*VIEWS[1:], "drive"):
         page.keyboard.press("ArrowRight")
         page.wait_for_selector(f"#view-{view}:not([hidden])")
         assert page.url.endswith(f"#{view}")

@@ -90,7 +90,8 @@ SAWYER = {"robot": "sawyer", "master_uri": "http://arm.local:11311", "camera": "
     [
         {}, {"panel": "false"}, {"panel": "false", "record": "true"},
         {"speed": "max", "task": "7", "reward": "human"}, {"robot": "emulator"}, SAWYER,
-        {"reward": "marker", "speed": "max"},
+        {"reward": "marker", "speed": "max"}, {"session": "teach"}, {"session": "calibrate"},
+        {"session": "calibrate", "panel": "false", "reward": "marker"}, {**SAWYER, "session": "calibrate"},
     ],
 )
 def test_the_launch_file_and_the_supervisor_start_the_same_nodes_with_the_same_parameters(
@@ -110,11 +111,16 @@ def test_the_launch_file_and_the_supervisor_start_the_same_nodes_with_the_same_p
         by_supervisor[start.node.name] = {name: yaml.safe_load(value) for name, value in given.items()}
         assert importlib.util.find_spec(words[2]) is not None
     assert by_launch == by_supervisor
-    arms = {"twin": {"twin"}, "emulator": {"emulator", "sawyer_driver"}, "sawyer": {"sawyer_driver", "camera"}}
-    judges = {"tracker"} if changes.get("reward") == "marker" else set()
-    assert set(by_launch) - {"adapt", "panel", "recorder", "conductor"} == arms[changes.get("robot", "twin")] | judges
-    assert ("panel" in by_launch) == (changes.get("panel") != "false")
-    assert ("recorder" in by_launch) == (changes.get("panel") != "false" or changes.get("record") == "true")
+    arms = {"twin": {"twin"}, "emulator": {"emulator", "sawyer_driver"}, "sawyer": {"sawyer_driver"}}
+    with_page = changes.get("panel") != "false"
+    if changes.get("session") == "calibrate":
+        eyes, others = {"calibrator"}, {"conductor"}
+    else:
+        eyes = {"camera"} if changes.get("robot") == "sawyer" else set()
+        eyes |= {"tracker"} if changes.get("reward") == "marker" else set()
+        others = {"adapt", "conductor"} | ({"recorder"} if with_page or changes.get("record") == "true" else set())
+    others |= {"panel"} if with_page else set()
+    assert set(by_launch) == arms[changes.get("robot", "twin")] | eyes | others
 
 
 def test_who_judges_and_where_the_master_is_follow_from_the_robot() -> None:
@@ -135,8 +141,7 @@ def test_who_judges_and_where_the_master_is_follow_from_the_robot() -> None:
 def test_every_executable_of_the_launch_file_is_installed_and_hands_over() -> None:
     scripts = re.findall(r'"(\w+) = gmps_robot_nodes\.executables:(\w+)"', (PACKAGE / "setup.py").read_text())
     installed = dict(scripts)
-    by_hand = {"calibrator"}  # started beside a driver, for an hour; no part of the stack
-    assert set(installed) == {node.name for node in stack.NODES} | by_hand
+    assert set(installed) == {node.name for node in stack.NODES}
     for name in installed:
         assert callable(getattr(executables, installed[name]))
         assert (PACKAGE / "gmps_robot_nodes" / f"{name}_node.py").is_file()
@@ -178,7 +183,10 @@ def test_parameters_of_the_file_are_declared_by_the_nodes() -> None:
         (["robot:=emulator", "rig:=lab.yaml"], "the emulator has the camera of rig nominal"),
         (["robot:=emulator", "speed:=max"], "runs in real time"),
         (["session:=teach", "panel:=false"], "valid: panel:=true"),
-        (["session:=teach", "speed:=max"], "a person teaches in real time"),
+        (["session:=teach", "speed:=max"], "session:=teach: a person moves the arm in real time"),
+        (["session:=calibrate", "speed:=max"], "session:=calibrate: a person moves the arm in real time"),
+        (["session:=calibrat"], "did you mean 'calibrate'?"),
+        (["setup:=eye_on_hand"], "valid: eye_in_hand, eye_to_hand"),
         (["task=7"], "not of the form name:=value"),
     ],
 )

@@ -26,8 +26,8 @@ class ApplyOptions:
     """Directory of a solved capture; without it, --camera-info and --easy-handeye2 are imported."""
     out: Path = Path("rigs/lab")
     """Folder for the files; its last part is the rig's name."""
-    before: str = "nominal"
-    """Rig whose table, delays and servos stay as they are: a name or file."""
+    before: str = ""
+    """Rig whose table, delays and servos stay: a name or file; by default the one that is in --out, else nominal."""
     crop: tuple[int, int, int, int] | None = None
     """x y width height of what the policy sees; by default the largest 4:3 part in the middle."""
     camera_info: Path | None = None
@@ -44,7 +44,9 @@ def run(options: ApplyOptions) -> int:
     from gmps_robot import config
     from gmps_robot.rig import load_rig, save_rig
 
-    out, name, before = options.out, options.out.name, load_rig(options.before)
+    out, name = options.out, options.out.name
+    known = options.before or ("nominal" if not (out / "rig.yaml").is_file() else str(out / "rig.yaml"))
+    before = load_rig(known)
     if options.solution is None:
         rig = _imported(options, before)
     else:
@@ -60,7 +62,7 @@ def run(options: ApplyOptions) -> int:
         rig = rig_of(solution, before, name, options.crop)
     save_rig(rig, out / "rig.yaml")
     (out / "camera.mjcf.xml").write_text(mjcf_camera(rig) + "\n", encoding="utf-8")
-    print(f"rig {rig.name} ({rig.rig_id}): {out / 'rig.yaml'}")
+    print(f"rig {rig.name} ({rig.rig_id}): {out / 'rig.yaml'}; table, delays and servos as in {known}")
     print(f"next: gmps meta-train push-vision --rig {out / 'rig.yaml'}; then adapt with rig:={out / 'rig.yaml'}")
     return 0
 

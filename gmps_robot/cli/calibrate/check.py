@@ -35,13 +35,13 @@ class CheckOptions:
 
 def run(options: CheckOptions) -> int:
     """Carry out the command; returns the exit code: 1 where the calibration no longer holds."""
-    import json as json_module
     from dataclasses import asdict
 
     from calibration.drift import drift
     from calibration.session import hand_pose
     from calibration.solution import load_solution
     from gmps_robot.cli.calibrate.capture import CaptureOptions, on_sawyer, on_twin
+    from gmps_robot.cli.calibrate.writing import write_figures
 
     solution = load_solution(options.solution)
     looking = CaptureOptions(
@@ -54,6 +54,5 @@ def run(options: CheckOptions) -> int:
     verdict = "the calibration holds" if found.holds else "CALIBRATE AGAIN: camera, board or its holder has moved"
     seen = f"{found.corners} corners, {found.pixels:.2f} px"
     print(f"drift {1e3 * found.position:.2f} mm, {found.rotation:.3f} deg ({seen}): {verdict}")
-    if options.json is not None:
-        options.json.write_text(json_module.dumps({**asdict(found), "holds": found.holds}, indent=1), encoding="utf-8")
+    write_figures({**asdict(found), "holds": found.holds}, options.json)
     return 0 if found.holds else 1

@@ -36,12 +36,11 @@ class IdentifyOptions:
 
 def run(options: IdentifyOptions) -> int:
     """Carry out the command; returns the exit code."""
-    import json as json_module
     from dataclasses import asdict, replace
 
     from calibration.wave import record
     from gmps_robot.cli.calibrate.moving import moving
-    from gmps_robot.cli.calibrate.writing import destination
+    from gmps_robot.cli.calibrate.writing import destination, write_figures
     from gmps_robot.rig import load_rig, save_rig
     from sim.sysid import Sweep, identify
 
@@ -60,8 +59,7 @@ def run(options: IdentifyOptions) -> int:
         print(f"{joint:<6} {cells[0]:>14} {cells[1]:>14} {cells[2]:>14} {left:>22}")
     command = max(0.0, found.delay - rig.latency.state)
     print(f"factors of the twin's nominal servos, with 95 % intervals; from command to motion {1e3 * command:.1f} ms")
-    if options.json is not None:
-        options.json.write_text(json_module.dumps(asdict(found), indent=1), encoding="utf-8")
+    write_figures(asdict(found), options.json)
     if out is not None:
         measured = replace(rig, servo=found.servo, latency=replace(rig.latency, command=command))
         save_rig(measured, out)

@@ -40,7 +40,6 @@ class LatencyOptions:
 
 def run(options: LatencyOptions) -> int:
     """Carry out the command; returns the exit code."""
-    import json as json_module
     from dataclasses import asdict, replace
 
     import numpy as np
@@ -49,7 +48,7 @@ def run(options: LatencyOptions) -> int:
     from calibration.track import load_marker
     from calibration.wave import record
     from gmps_robot.cli.calibrate.moving import moving
-    from gmps_robot.cli.calibrate.writing import destination
+    from gmps_robot.cli.calibrate.writing import destination, write_figures
     from gmps_robot.rig import Latencies, load_rig, save_rig
     from sim.sysid import predict
 
@@ -67,8 +66,7 @@ def run(options: LatencyOptions) -> int:
     print(f"image {1e3 * late.image:.1f} +- {1e3 * sure.image:.1f} ms from exposure to grab (95 %)")
     print(f"command {1e3 * late.command:.1f} +- {1e3 * sure.command:.1f} ms to the motion, beyond the servos' own lag")
     print(f"state {1e3 * late.state:.1f} ms, as given: no other clock sees it")
-    if options.json is not None:
-        options.json.write_text(json_module.dumps(asdict(found), indent=1), encoding="utf-8")
+    write_figures(asdict(found), options.json)
     if out is not None:
         save_rig(measured, out)
         print(f"rig {measured.name} ({measured.rig_id}): {out}")

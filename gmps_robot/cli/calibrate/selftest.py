@@ -24,7 +24,6 @@ class SelfTest:
 
 def run(options: SelfTest) -> int:
     """Carry out the command; returns the number of missed bars."""
-    import json as json_module
     import time
     from dataclasses import asdict
 
@@ -32,6 +31,7 @@ def run(options: SelfTest) -> int:
     from calibration.rows import Row
     from calibration.selftest import PARTS
     from gmps_robot.cli.calibrate import rig_rows
+    from gmps_robot.cli.calibrate.writing import write_figures
 
     check_opencv()
     rows: list[Row] = []
@@ -45,8 +45,6 @@ def run(options: SelfTest) -> int:
         rows += measured
     missed = sum(not row.passed for row in rows)
     print(f"{len(rows) - missed} of {len(rows)} bars kept")
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        table = {"full": options.full, "rows": [{**asdict(row), "passed": row.passed} for row in rows]}
-        options.json.write_text(json_module.dumps(table, indent=1), encoding="utf-8")
+    table = [{**asdict(row), "passed": row.passed} for row in rows]
+    write_figures({"full": options.full, "rows": table}, options.json)
     return min(missed, 100)

@@ -2,6 +2,7 @@
 
 import * as adapt from "./adapt.js";
 import { $, clock, get, make, post, setText } from "./api.js";
+import * as calibrate from "./calibrate.js";
 import * as drive from "./drive.js";
 import * as episodes from "./episodes.js";
 import { live, onStatus, start as startLive, stopArm } from "./live.js";
@@ -9,10 +10,10 @@ import * as runs from "./runs.js";
 import * as teach from "./teach.js";
 import { Video } from "./teleop.js";
 
-const VIEWS = ["drive", "adapt", "episodes", "runs"];
+const VIEWS = ["drive", "adapt", "calibrate", "episodes", "runs"];
 const OWN_ARROWS = "[role=tab], [role=listbox], [role=option], tr, input[type=range]";
 const CAMERA_SILENT_MS = 2000;
-const views = { adapt, drive: teach, episodes, runs };
+const views = { adapt, calibrate, drive: teach, episodes, runs };
 let video = null;
 
 // NiceGUI renders the layout after this module has loaded.
@@ -27,7 +28,7 @@ async function start() {
   $("log-out").addEventListener("click", () => post("logout").finally(() => location.assign("/login")));
   video = new Video($("camera"));
   onStatus(render);
-  for (const module of [drive, teach, adapt, episodes, runs]) module.start();
+  for (const module of [drive, teach, adapt, calibrate, episodes, runs]) module.start();
   for (const tab of document.querySelectorAll(".tab")) {
     tab.addEventListener("click", () => { location.hash = tab.dataset.view; });
     tab.addEventListener("keydown", onTabKey);

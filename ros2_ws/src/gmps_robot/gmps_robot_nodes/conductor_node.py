@@ -25,6 +25,11 @@ from gmps_robot_nodes.activation import Activation, ArmBringUp
 from gmps_robot_nodes.goal_table import GoalOutcome, news, summary, table
 from gmps_robot_nodes.spinning import WAKE, Ending, main
 
+BY_HAND = {  # sessions in which a person does the work, and what that person is told
+    "teach": "teach at the panel",
+    "calibrate": "show the board; the panel's view Calibrate, or calibrate/status, says what to show next",
+}
+
 
 class ConductorNode(Node):
     """Runs through its goals in `run`; everything else waits for others."""
@@ -45,7 +50,7 @@ class ConductorNode(Node):
         self._task, self._goals, self._seed = number("task"), number("goals"), number("seed")
         self._episodes, self._updates = number("episodes"), number("updates")
         self._split, self._reward, robot = text("split"), text("reward"), text("robot")
-        self._teach = text("session") == "teach"
+        self._kind = text("session")
         self._out, self._json = Path(text("out")), text("json")
         self._stay = bool(parameters.declare(self, "stay", False, read["stay"].description))
         self._patience = parameters.declare(
@@ -68,8 +73,8 @@ class ConductorNode(Node):
         """
         began = time.monotonic()
         self._bring_up()
-        if self._teach:
-            self.get_logger().info("teach at the panel; Ctrl-C ends everything")
+        if self._kind in BY_HAND:
+            self.get_logger().info(f"{BY_HAND[self._kind]}; Ctrl-C ends everything")
             self._stay_until_asked()
             return 0
         outcomes: list[GoalOutcome] = []
@@ -91,14 +96,14 @@ class ConductorNode(Node):
             self._executor.spin_once(timeout_sec=WAKE)
 
     def _bring_up(self) -> None:
-        """Configure and activate the arm's driver and, unless a person teaches, the adapt node."""
+        """Configure and activate the arm's driver and, unless a person does the work, the adapt node."""
         arm = self._arm
         if arm is not None:
             self._wait(lambda: arm.ready, "node sawyer_driver did not come up; its own lines say why")
             arm.bring_up(self._call)
             self._wait(lambda: arm.connected, "node sawyer_driver offers no arm/enable")
             arm.switch_on(self._call)
-        if self._teach:
+        if self._kind in BY_HAND:
             return  # a session that is started at the panel brings the adapt node up
         self._wait(lambda: self._activation.ready, "node adapt did not come up; its own lines say why")
         self._activation.bring_up(self._call)

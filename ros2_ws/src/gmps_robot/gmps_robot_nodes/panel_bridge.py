@@ -21,10 +21,12 @@ from gmps_robot.control.session_status import ENDED, SessionStatus
 from gmps_robot.errors import GmpsError, SessionError, SetupError
 from gmps_robot.families.family import Family
 from gmps_robot.panel.bridge import Frame, GuardView, Link, Mode, PanelState, RewardSource
+from gmps_robot.panel.bridge_calibrate import CaptureAction
 from gmps_robot.rig import RigCalibration
 from gmps_robot.tasks import Split
 from gmps_robot_nodes import conversions, qos, session_status
 from gmps_robot_nodes.activation import Activation
+from gmps_robot_nodes.panel_calibrate import Calibrator
 from gmps_robot_nodes.panel_calls import PATIENCE, agreed, ask, wait
 from gmps_robot_nodes.panel_teach import RosTeaching
 
@@ -35,6 +37,7 @@ HINTS = {
     "arm": "Is the twin or the arm driver running?",
     "adaptation": "Is the adapt node running? Its terminal says why it stopped.",
 }
+NO_ADAPTATION = "This stack calibrates a camera: start one with session:=adapt to adapt."
 REQUESTS = ("pause", "resume", "stop", "reset_done", "accept", "roll_back")
 EMERGENCY = "the arm did not confirm the stop: use the robot's own emergency stop"
 
@@ -44,9 +47,9 @@ class RosBridge(RosTeaching):
 
     def __init__(
         self, node: Node, robot: str, family: Family, rig: RigCalibration, reward: RewardSource, seed: int,
-        episodes: int, checkpoint: str,
+        episodes: int, checkpoint: str, calibrates: bool = False,
     ) -> None:
-        """Listen; arguments as of the stack."""
+        """Listen; arguments as of the stack. `calibrates`: the calibrator has the camera, and nobody adapts."""
         super().__init__(node, family, rig, robot, checkpoint)
         self._mode: Mode = "robot" if robot == "sawyer" else "twin"
         self._reward, self._seed, self._planned = reward, seed, episodes
@@ -55,6 +58,7 @@ class RosBridge(RosTeaching):
         self._frame: Frame | None = None
         self._heard: dict[str, float] = {}
         self._frames = 0
+        self._calibrates, self._calibrator = calibrates, Calibrator(node)
         self._activation = Activation(node, "adapt")
         self._action = ActionClient(node, Adapt, "adapt")
         self._label = node.create_client(AdaptLabel, "adapt/label")
@@ -63,8 +67,10 @@ class RosBridge(RosTeaching):
             node.create_client(Trigger, f"arm/{name}") for name in ("stop", "kill", "reset_fault")
         )
         self._enable = node.create_client(SetBool, "arm/enable")
-        node.create_subscription(CompressedImage, "camera/view/compressed", self._on_frame, qos.CAMERA)
-        node.create_subscription(Image, "camera/image_raw", lambda _: self._hear("camera"), qos.CAMERA)
+        picture = "calibrate/view/compressed" if calibrates else "camera/view/compressed"
+        node.create_subscription(CompressedImage, picture, self._on_frame, qos.CAMERA)
+        if not calibrates:
+            node.create_subscription(Image, "camera/image_raw", lambda _: self._hear("camera"), qos.CAMERA)
         node.create_subscription(GuardStatus, "arm/guard_status", self._on_guard, qos.STATUS)
         node.create_subscription(AdaptStatus, "adapt/status", self._on_status, qos.STATUS)
 
@@ -73,13 +79,10 @@ class RosBridge(RosTeaching):
     def state(self) -> PanelState:
         """See `PanelBridge.state`."""
         now = time.monotonic()
-        links = tuple(
-            Link(name, now - self._heard[name] if name in self._heard else None, hint=hint)
-            for name, hint in HINTS.items()
-        )
+        links = tuple(self._link(name, hint, now) for name, hint in HINTS.items())
         return PanelState(
             self._mode, self._reward, self._session, self._guard, links, self._task_text(), self._planned,
-            self._holder, self._recorder, self._checkpoint,
+            self._holder, self._recorder, self._checkpoint, self._calibrator.view(),
         )
 
     def frame(self) -> Frame | None:
@@ -146,6 +149,10 @@ class RosBridge(RosTeaching):
         """See `PanelBridge.arm_enable`."""
         agreed(ask(self._enable, SetBool.Request(data=True), ENABLE_PATIENCE))
 
+    def capture(self, action: CaptureAction) -> str:
+        """See `CalibrateBridge.capture`."""
+        return self._calibrator.ask(action)
+
     def _halt(self, client: Client) -> None:
         if not client.service_is_ready():
             raise GmpsError(EMERGENCY)
@@ -170,6 +177,11 @@ class RosBridge(RosTeaching):
             return ""
         x, y = self._context
         return f"Success: the block ends within 5 cm of x {x:.3f} m, y {y:.3f} m (the green disc)."
+
+    def _link(self, name: str, hint: str, now: float) -> Link:
+        if name == "adaptation" and self._calibrates:
+            return Link(name, None, hint=NO_ADAPTATION, needed=False)
+        return Link(name, now - self._heard[name] if name in self._heard else None, hint=hint)
 
     def _hear(self, name: str) -> None:
         self._heard[name] = time.monotonic()

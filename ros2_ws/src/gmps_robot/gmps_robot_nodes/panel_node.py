@@ -58,7 +58,10 @@ def _bridge(node: Node, family: Family) -> RosBridge:
     robot = parameters.declare(node, "robot", "twin", "What the commands of the page move.", choices=stack.ROBOTS)
     rig = load_rig(parameters.declare(node, "rig", "nominal", "Calibration: how the picture sees the arm."))
     checkpoint = parameters.declare(node, "checkpoint", "push-vision", "What the first session begins from.")
-    return RosBridge(node, robot, family, rig, reward, seed, episodes, checkpoint)
+    session = parameters.declare(node, "session", "adapt", "What the stack is for.", choices=stack.SESSIONS)
+    return RosBridge(
+        node, robot, family, rig, reward, seed, episodes, checkpoint, calibrates=session == "calibrate"
+    )
 
 
 def _work(ending: Ending) -> int:

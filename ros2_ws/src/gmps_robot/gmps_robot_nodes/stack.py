@@ -15,7 +15,9 @@ Value = str | int | bool
 
 ROBOTS = ("twin", "sawyer", "emulator")
 SPEEDS = ("realtime", "max")
-SESSIONS = ("adapt", "teach")
+SESSIONS = ("adapt", "teach", "calibrate")
+POLICY_SESSIONS = ("adapt", "teach")  # which need the policy's picture of the scene
+SETUPS = ("eye_to_hand", "eye_in_hand")
 MISMATCHES = ("refuse", "allow")
 EMULATOR_PORT = 11411  # plus the ROS domain: stacks that do not meet in ROS 2 do not meet in ROS 1 either
 
@@ -63,6 +65,7 @@ class NodeDescription:
     parameters: tuple[str, ...]  # arguments that are handed on as parameters of the same name
     remappings: tuple[tuple[str, str], ...] = ()
     robots: tuple[str, ...] = ROBOTS  # with which robots it runs
+    sessions: tuple[str, ...] = SESSIONS  # in which sessions
     rewards: tuple[str, ...] = ()  # with which rewards it runs; empty: with all
     conditions: tuple[str, ...] = ()  # true|false arguments, one of which must be true for it to run; empty: always
     spare: bool = False  # the stack goes on without it
@@ -85,8 +88,8 @@ class NodeStart:
 BOOLEAN = ("true", "false")
 
 ARGUMENTS = (
-    Argument("session", "adapt", "What begins by itself: adaptation to `goals` tasks, or nothing, so that a person "
-             "teaches at the panel.", SESSIONS),
+    Argument("session", "adapt", "What begins by itself: adaptation to `goals` tasks; nothing, so that a person "
+             "teaches at the panel; or the capture of a camera's calibration.", SESSIONS),
     Argument("robot", "twin", "Which arm: the simulated twin, the real one, or a twin behind the real one's wire.",
              ROBOTS),
     Argument("master_uri", "", "ROS 1 master of the arm, http://HOST:PORT; empty: that of ROS_MASTER_URI for the real "
@@ -95,6 +98,9 @@ ARGUMENTS = (
              "`topic`: what another node publishes on camera/sensor."),
     Argument("rig", "nominal", "Calibration of the rig, for which the twin then stands: a shipped name, or a file."),
     Argument("rig_mismatch", "refuse", "A checkpoint that was trained for another rig.", MISMATCHES),
+    Argument("capture", "captures/latest", "Folder of the views of session:=calibrate; it goes on with those there."),
+    Argument("board", "", "What session:=calibrate shows to the camera: a YAML file; empty: the default board."),
+    Argument("setup", "eye_to_hand", "The arm holds the board and the camera stands, or the reverse.", SETUPS),
     Argument("marker", "", "What is printed on the object, for reward:=marker: a YAML file; empty: number 0 of "
              "DICT_4X4_50, 3 cm, on a block of 4 cm."),
     Argument("task", "0", "Which task of the split, by number; the first of several goals.", (), 0, 999),
@@ -122,16 +128,24 @@ NODES = (
     NodeDescription("twin", ("speed", "seed", "rig", "reward", "marker"), robots=("twin",)),
     NodeDescription("emulator", ("master_uri", "seed"), robots=("emulator",)),
     NodeDescription("sawyer_driver", ("master_uri",), robots=("sawyer", "emulator")),
-    NodeDescription("camera", ("camera", "rig"), robots=("sawyer",)),
-    NodeDescription("tracker", ("robot", "rig", "marker", "use_sim_time"), rewards=("marker",)),
+    NodeDescription("camera", ("camera", "rig"), robots=("sawyer",), sessions=POLICY_SESSIONS),
     NodeDescription(
-        "adapt", ("robot", "checkpoint", "rig", "rig_mismatch", "out", "evaluations", "film", "use_sim_time")
+        "tracker", ("robot", "rig", "marker", "use_sim_time"), rewards=("marker",), sessions=POLICY_SESSIONS
+    ),
+    NodeDescription(  # it has the camera to itself: it needs the picture as the lens bends it
+        "calibrator", ("robot", "camera", "rig", "capture", "board", "setup"), sessions=("calibrate",)
     ),
     NodeDescription(
-        "panel", ("robot", "rig", "panel_port", "reward", "seed", "episodes", "checkpoint"), conditions=("panel",)
+        "adapt", ("robot", "checkpoint", "rig", "rig_mismatch", "out", "evaluations", "film", "use_sim_time"),
+        sessions=POLICY_SESSIONS,
+    ),
+    NodeDescription(
+        "panel", ("session", "robot", "rig", "panel_port", "reward", "seed", "episodes", "checkpoint"),
+        conditions=("panel",),
     ),
     NodeDescription(  # a page can teach, so it has a recorder
-        "recorder", ("robot", "rig", "checkpoint", "record"), conditions=("record", "panel"), spare=True
+        "recorder", ("robot", "rig", "checkpoint", "record"), conditions=("record", "panel"), spare=True,
+        sessions=POLICY_SESSIONS,
     ),
     NodeDescription(
         "conductor",
@@ -196,7 +210,8 @@ def resolve(values: Mapping[str, str], environment: Mapping[str, str]) -> tuple[
     return tuple(
         NodeStart(node, {name: settings[name] for name in node.parameters})
         for node in NODES
-        if robot in node.robots and (not node.rewards or settings["reward"] in node.rewards)
+        if robot in node.robots and settings["session"] in node.sessions
+        and (not node.rewards or settings["reward"] in node.rewards)
         and (not node.conditions or any(settings[name] for name in node.conditions))
     )
 
@@ -210,8 +225,8 @@ def _check_parts(settings: Mapping[str, Value], robot: str) -> None:
         raise ArgumentError(f"rig:={settings['rig']}: the emulator has the camera of rig nominal; valid: nominal")
     if settings["session"] == "teach" and not settings["panel"]:
         raise ArgumentError("session:=teach needs the panel, at which a person teaches; valid: panel:=true")
-    if settings["session"] == "teach" and settings["speed"] == "max":
-        raise ArgumentError("session:=teach: a person teaches in real time; valid: speed:=realtime")
+    if settings["session"] != "adapt" and settings["speed"] == "max":
+        raise ArgumentError(f"session:={settings['session']}: a person moves the arm in real time; valid: realtime")
     if settings["speed"] == "max" and robot != "twin":
         raise ArgumentError(f"speed:=max: robot:={robot} runs in real time, the twin alone does not; valid: realtime")
 
