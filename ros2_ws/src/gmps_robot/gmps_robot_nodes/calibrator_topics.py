@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import cv2
+import numpy as np
 import simplejpeg
 from gmps_msgs.msg import CalibrateStatus
 from rclpy.node import Node
@@ -53,7 +54,9 @@ def _drawn(image: ImageArray, corners: Corners | None) -> ImageArray:
     height, width = image.shape[:2]
     scale = min(1.0, VIEW_WIDTH / width)
     size = (round(scale * width), round(scale * height))
-    picture = image.copy() if scale == 1.0 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    if scale < 1.0:
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    picture = image.copy()
     for x, y in [] if corners is None else corners.pixels * scale:
         cv2.circle(picture, (round(float(x)), round(float(y))), 4, GREEN, 1, cv2.LINE_AA)
     return picture
