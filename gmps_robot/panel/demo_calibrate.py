@@ -64,10 +64,16 @@ class FakeCalibrating:
         done = all(share == 1.0 for share in shares)
         return CaptureView(
             "capturing" if self._captures else "done" if done else "idle", "captures/demo", self._taken, VIEWS,
-            "enough: solve" if done else f"tilt the board by 30 degrees, {EDGES[self._taken % 4]} edge nearer",
-            self._capture_message, COLUMNS, cells, (edges[0], edges[1], edges[2], edges[3]),
+            self._hint(done, edges), self._capture_message, COLUMNS, cells, (edges[0], edges[1], edges[2], edges[3]),
             (0.5 if self._taken else 0.0, far if self._taken else 0.0), shares,
         )
+
+    def _hint(self, done: bool, edges: list[int]) -> str:
+        if done:
+            return "enough: solve"
+        if all(edges):
+            return f"go on, anywhere different: {self._taken} of {VIEWS} views"
+        return f"tilt the board by 30 degrees, {EDGES[edges.index(0)]} edge nearer"
 
     def _board_picture(self, now: float) -> bytes:
         lean = EDGES[self._taken % 5] if self._taken % 5 < 4 else ""

@@ -54,8 +54,9 @@ def _drawn(image: ImageArray, corners: Corners | None) -> ImageArray:
     height, width = image.shape[:2]
     scale = min(1.0, VIEW_WIDTH / width)
     size = (round(scale * width), round(scale * height))
-    scaled = image.copy() if scale == 1.0 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    picture = np.asarray(scaled, dtype=np.uint8)
+    if scale < 1.0:
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    picture = image.copy()
     for x, y in [] if corners is None else corners.pixels * scale:
         cv2.circle(picture, (round(float(x)), round(float(y))), 4, GREEN, 1, cv2.LINE_AA)
     return picture
