@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test adapt test lint pytest bench soak faults guard mutants results export-check constraints clean crash-test bench-panel test-stack teach teach-test teach-to-train fuzz pictures
+.PHONY: help setup setup-test adapt test lint compute live bench soak faults guard mutants results export-check constraints clean crash-test bench-panel test-stack teach teach-test teach-to-train fuzz pictures
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -83,7 +83,10 @@ adapt: setup
 teach: setup
 	@$(PY) -m gmps_robot_nodes.bringup session:=teach $(ARGS)
 
-test: lint pytest
+# What only computes, the linters with it, keeps every core busy; what keeps real time then runs alone.
+test: setup-test
+	$(MAKE) --jobs 2 lint compute
+	$(MAKE) live
 
 lint: setup-test
 	$(VENV)/bin/ruff check .
@@ -92,10 +95,12 @@ lint: setup-test
 
 LIVE_TESTS := tests/ros tests/ros1 tests/panel
 STACK_TEST := tests/ros/test_teleop_stack.py
-# What only computes runs on two processes; what keeps real time (nodes, arms, pages in a browser) runs alone.
-pytest: setup-test
+compute: setup-test
 	$(VENV)/bin/pytest -n 2 --dist loadfile -m 'not alone' tests/unit tests/architecture tests/sim tests/data \
 	    tests/calibration $(LIVE_TESTS) $(ARGS)
+
+# Nodes, arms, pages in a browser.
+live: setup-test
 	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest -m alone $(LIVE_TESTS) --ignore $(STACK_TEST) $(ARGS)
 
 bench: setup-test

@@ -27,11 +27,6 @@ BUSY_MS = 10_000  # another process may hold the write lock of SQLite for one co
 MIGRATION_LOCK = 7_305_221_914  # of PostgreSQL's advisory locks
 
 
-def default_data() -> Path:
-    """The data directory: `GMPS_DATA`, else ./data."""
-    return Path(os.environ.get("GMPS_DATA") or "data")
-
-
 def default_url(data: Path) -> str:
     """The catalogue's address: `GMPS_DB_URL`, else an SQLite file in `data`."""
     return os.environ.get("GMPS_DB_URL") or f"sqlite:///{data / 'catalog.db'}"

@@ -19,6 +19,11 @@ PART = ".mcap.part"
 DISCARDED = "discarded"  # the folder
 
 
+def default_data() -> Path:
+    """The data directory: `GMPS_DATA`, else ./data."""
+    return Path(os.environ.get("GMPS_DATA") or "data")
+
+
 def part_path(data: Path, family: str, episode: str) -> Path:
     """Where an episode lies while it is recorded."""
     return data / "episodes" / family / f"{episode}{PART}"

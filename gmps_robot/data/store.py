@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session as Transaction
 
 from gmps_robot.data import journal
-from gmps_robot.data.database import default_data, default_url, open_engine, shown
+from gmps_robot.data.database import default_url, open_engine, shown
+from gmps_robot.data.folder import default_data
 from gmps_robot.data.models import Base
 from gmps_robot.errors import CatalogError
 

@@ -27,7 +27,7 @@ class Prune:
 
 def run(options: Prune) -> int:
     """Carry out the command; returns the exit code."""
-    from gmps_robot.data.database import default_data
+    from gmps_robot.data.folder import default_data
     from gmps_robot.data.prune import rubbish
 
     found = list(rubbish(options.data or default_data(), options.older_than, time.time()))

@@ -24,7 +24,7 @@ def run(options: Recover) -> int:
     """Carry out the command; returns the exit code."""
     from gmps_robot.data import folder
     from gmps_robot.data.catalog import Catalog
-    from gmps_robot.data.database import default_data
+    from gmps_robot.data.folder import default_data
     from gmps_robot.data.keep import keep
     from gmps_robot.data.recover import recover
     from gmps_robot.errors import EpisodeError

@@ -29,7 +29,7 @@ def run(options: Stats) -> int:
     """Carry out the command; returns the exit code."""
     from gmps_robot.data import folder
     from gmps_robot.data.catalog import Catalog, EpisodeFilter
-    from gmps_robot.data.database import default_data
+    from gmps_robot.data.folder import default_data
 
     data = options.data or default_data()
     with Catalog(data) as catalog:

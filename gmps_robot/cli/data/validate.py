@@ -30,7 +30,7 @@ def run(options: Validate) -> int:
     """Carry out the command; returns the exit code."""
     from gmps_robot.data import folder
     from gmps_robot.data.check import check
-    from gmps_robot.data.database import default_data
+    from gmps_robot.data.folder import default_data
     from gmps_robot.errors import EpisodeError
 
     data = options.data or default_data()

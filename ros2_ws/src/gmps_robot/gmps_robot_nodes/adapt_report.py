@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import simplejpeg
@@ -17,9 +18,6 @@ from gmps_robot.control.film import side_by_side, write_film
 from gmps_robot.control.picture import draw_summary
 from gmps_robot.control.report import AdaptReport, write_result
 from gmps_robot.control.session import SessionConfig
-from gmps_robot.data.adaptations import keep_adaptation
-from gmps_robot.data.catalog import Catalog
-from gmps_robot.data.models import Mode
 from gmps_robot.errors import CatalogError, ConfigError, SetupError
 from gmps_robot.families.family import Family
 from gmps_robot.learning.inner import AdaptSettings
@@ -30,6 +28,9 @@ from gmps_robot.tasks import Task
 from gmps_robot.types import ImageArray
 from gmps_robot_nodes.adapt_run import AdaptRun
 from gmps_robot_nodes.conversions import FILM_EVERY
+
+if TYPE_CHECKING:
+    from gmps_robot.data.models import Mode
 
 MODES: Mapping[str, Mode] = {"twin": "twin", "emulator": "emulator", "sawyer": "robot"}
 
@@ -85,6 +86,10 @@ class SessionFolder:
         return [*self.write_pictures(run), *self._write_down(run, robot)]
 
     def _write_down(self, run: AdaptRun, robot: str) -> list[str]:
+        # A second to import, which a node that is being started should not wait for.
+        from gmps_robot.data.adaptations import keep_adaptation
+        from gmps_robot.data.catalog import Catalog
+
         report, mode = self._report(run), MODES[robot]
         try:
             with Catalog() as catalog:

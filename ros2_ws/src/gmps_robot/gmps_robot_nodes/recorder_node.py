@@ -18,7 +18,7 @@ from gmps_robot.config import content_id
 from gmps_robot.data import definitions as names
 from gmps_robot.data import folder
 from gmps_robot.data.catalog import Catalog
-from gmps_robot.data.database import default_data
+from gmps_robot.data.folder import default_data
 from gmps_robot.data.keep import keep
 from gmps_robot.data.recorder import Recorder, Rig, Take
 from gmps_robot.data.revision import revision

@@ -13,7 +13,7 @@ from rclpy.node import Node
 
 from gmps_robot import families
 from gmps_robot.config import content_id
-from gmps_robot.data.database import default_data
+from gmps_robot.data.folder import default_data
 from gmps_robot.errors import GmpsError
 from gmps_robot.rig import load_rig
 from gmps_robot.tasks import Task
