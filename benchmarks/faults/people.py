@@ -65,10 +65,7 @@ class Sweeper:
 
     def __init__(self, rig: Rig, panel: Panel, name: str) -> None:
         self.token, self._rig, self._seq = panel.invite(name), rig, 0
-        status, told = panel.ask("/api/lease", {"action": "acquire"}, self.token)
-        if status != 200:
-            raise MissedError(f"no lease: {told}")
-        self._session, self.answers = told["session"], [{}]
+        self._session, self.answers = rig.until(lambda: self._lease(panel), "no lease", 10.0), [{}]
         headers = {"Authorization": f"Bearer {self.token}"}
         self._open = ExitStack()
         self._socket = self._open.enter_context(connect(panel.stream, additional_headers=headers))
@@ -108,6 +105,13 @@ class Sweeper:
         since = self.fall_silent()
         self._open.close()
         return since
+
+    def _lease(self, panel: Panel) -> str:
+        """The session that holds the arm; empty while a panel that has just started has not met the robot."""
+        status, told = panel.ask("/api/lease", {"action": "acquire"}, self.token)
+        if status != 200 and told.get("error") != "SetupError":
+            raise MissedError(f"no lease: {told}")
+        return str(told.get("session", ""))
 
     def _run(self) -> None:
         side, enable = 1.0, False
