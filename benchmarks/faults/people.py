@@ -65,7 +65,8 @@ class Sweeper:
 
     def __init__(self, rig: Rig, panel: Panel, name: str) -> None:
         self.token, self._rig, self._seq = panel.invite(name), rig, 0
-        self._session, self.answers = rig.until(lambda: self._lease(panel), "no lease", 10.0), [{}]
+        self._session: str = rig.until(lambda: self._lease(panel), "no lease", 10.0)
+        self.answers: list[dict[str, Any]] = [{}]
         headers = {"Authorization": f"Bearer {self.token}"}
         self._open = ExitStack()
         self._socket = self._open.enter_context(connect(panel.stream, additional_headers=headers))
