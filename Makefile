@@ -25,7 +25,7 @@ help:
 	@echo 'make test        set everything up, then lint and all tests'
 	@echo 'make lint        ruff, mypy --strict, import contracts'
 	@echo 'make bench       the speed figures of docs/results.md'
-	@echo 'make test-stack  tab, browser, network and panel fail one after the other while the twin moves, over DDS'
+	@echo 'make test-stack  whole stacks: dead-man in a browser over DDS, teaching on the emulated arm, a table of goals'
 	@echo 'make bench-panel key to command, camera to screen, control loop beside two browsers'
 	@echo 'make teach-test  a scripted operator teaches through the page, in a browser, on the twin'
 	@echo 'make teach-to-train the same, then GMPS and imitation trained from it and compared on held-out goals'
@@ -94,14 +94,18 @@ lint: setup-test
 	$(VENV)/bin/lint-imports
 
 LIVE_TESTS := tests/ros tests/ros1 tests/panel
-STACK_TEST := tests/ros/test_teleop_stack.py
+# Whole stacks whose parts `live` tests one by one: `make test-stack`.
+STACK_TESTS := tests/ros/test_teleop_stack.py \
+    tests/ros/test_panel_node.py::test_one_command_is_enough_to_teach_on_an_emulated_arm \
+    tests/ros/test_launch.py::test_the_supervisor_runs_goals_to_a_table_and_a_file
 compute: setup-test
 	$(VENV)/bin/pytest -n 2 --dist loadfile -m 'not alone' tests/unit tests/architecture tests/sim tests/data \
 	    tests/calibration $(LIVE_TESTS) $(ARGS)
 
 # Nodes, arms, pages in a browser.
 live: setup-test
-	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest -m alone $(LIVE_TESTS) --ignore $(STACK_TEST) $(ARGS)
+	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest -m alone $(LIVE_TESTS) \
+	    $(STACK_TESTS:%=--deselect %) $(ARGS)
 
 bench: setup-test
 	@mkdir -p runs/bench
@@ -119,9 +123,9 @@ crash-test: setup-test
 
 IN_BROWSER := CHROMIUM="$$(cat $(STAMPS)/chromium)" $(PY) -m
 
-# A minute of its own; `make test` has the same faults with the demo's driver behind the page.
+# Two minutes; `make test` has the same faults with the demo's driver behind the page.
 test-stack: setup-test
-	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest $(STACK_TEST) $(ARGS)
+	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest $(STACK_TESTS) $(ARGS)
 
 bench-panel: setup-test
 	@mkdir -p runs/bench
