@@ -39,9 +39,9 @@ class _Imitation(torch.autograd.Function):
     def forward(ctx: Any, inputs: Tensor, labels: Tensor, kind: BcLoss, log_std: Tensor, *layers: Tensor) -> Tensor:
         """The loss (T,)."""
         nll, size = kind == "nll", log_std.shape[1]
-        gradients, losses, by_inputs = mlp.room(layers), torch.empty_like(log_std), []
+        gradients, losses, by_inputs = mlp.gradient_room(layers), torch.empty_like(log_std), []
         k = (torch.exp(-2.0 * log_std) if nll else torch.full_like(log_std, 2.0)) / (labels.shape[1] * size)
-        room, spare = mlp.rows(layers, labels.shape[1]), mlp.rows(layers, labels.shape[1])
+        room, spare = mlp.unit_room(layers, labels.shape[1]), mlp.unit_room(layers, labels.shape[1])
         data = (mlp.matrices(layers), mlp.with_one(inputs), labels.clamp(-1.0, 1.0).mT.contiguous(), k.unsqueeze(2))
         for (own, x, label, k_t), into, loss in zip(
             zip(*data, strict=True), mlp.per_task(gradients), losses, strict=True

@@ -68,7 +68,7 @@ def matrices(layers: Layers, unit: float = 1.0) -> list[Matrices]:
     return [Matrices(own, [m.t().contiguous() for m in own]) for own in per_task(ahead)]
 
 
-def room(layers: Layers) -> list[Tensor]:
+def gradient_room(layers: Layers) -> list[Tensor]:
     """Room for the gradient of every M_i' (T, O', I'), contiguous along the longer side: a faster product."""
     tasks, empty = layers[0].shape[0], layers[0].new_empty
     return [
@@ -77,7 +77,7 @@ def room(layers: Layers) -> list[Tensor]:
     ]
 
 
-def rows(layers: Layers, count: int) -> list[Tensor]:
+def unit_room(layers: Layers, count: int) -> list[Tensor]:
     """Room for h_1, h_2, ... of one task (count, I'), or for d_0, d_1, ...: memory used again is near the core."""
     return [layers[0].new_empty(count, outputs) for _, outputs in _shapes(layers)[:-1]]
 

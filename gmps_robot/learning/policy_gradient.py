@@ -62,19 +62,19 @@ class _Gradient(torch.autograd.Function):
         log_std: Tensor, *layers: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
         """The gradient, task by task; for one task actions are (A, N), behaviour and advantage (N,), s (A, 1)."""
-        gradients, by_std, kept = mlp.room(layers), torch.empty_like(log_std), []
+        gradients, by_std, kept = mlp.gradient_room(layers), torch.empty_like(log_std), []
         share = advantage / advantage.shape[1]
         data = (mlp.matrices(layers), mlp.with_one(inputs), actions.mT.contiguous(), behaviour, share)
         into = zip(log_std.unsqueeze(2), by_std, mlp.per_task(gradients), strict=True)
         for (own, x, action, log_b, a), (s, by_s, by_layers) in zip(zip(*data, strict=True), into, strict=True):
-            hidden, mean = mlp.forward(x, own, mlp.rows(layers, len(a)))
+            hidden, mean = mlp.forward(x, own, mlp.unit_room(layers, len(a)))
             scale = torch.exp(-s)
             error = (action - mean) * scale
             square = error * error
             c = a * _weight((-s - 0.5 * square).sum(0) - log_b, ratio)
             q, excess = error * scale, square - 1.0
             torch.mv(excess, -c, out=by_s)
-            deltas = mlp.backward(hidden, -c * q, own, by_layers, mlp.rows(layers, len(a)))
+            deltas = mlp.backward(hidden, -c * q, own, by_layers, mlp.unit_room(layers, len(a)))
             kept.append((own, hidden, deltas, scale, c, q, excess))
         ctx.kept, ctx.ratio = kept, ratio
         return by_std, *mlp.parts(gradients, layers)
@@ -83,8 +83,8 @@ class _Gradient(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, w: Tensor, *along: Tensor) -> tuple[Tensor | None, ...]:
         """The product with the Hessian, task by task."""
-        gradients, by_std, by_inputs = mlp.room(along), torch.empty_like(w), []
-        room, spare = (mlp.rows(along, len(ctx.kept[0][1][0])) for _ in range(2))
+        gradients, by_std, by_inputs = mlp.gradient_room(along), torch.empty_like(w), []
+        room, spare = (mlp.unit_room(along, len(ctx.kept[0][1][0])) for _ in range(2))
         into = zip(mlp.matrices(along, 0.0), w.unsqueeze(2), by_std, mlp.per_task(gradients), strict=True)
         for kept, (u, w_s, by_s, by_layers) in zip(ctx.kept, into, strict=True):
             own, hidden, deltas, scale, c, q, excess = kept

@@ -83,3 +83,12 @@ def begin(data: Path, what: EpisodeInfo) -> EpisodeWriter:
 def put(writer: EpisodeWriter, messages: Any) -> None:
     for topic, message, stamp in messages:
         writer.write(topic, message, stamp + 1000, stamp)
+
+
+def recording(data: Path, still: int = 4, steps: int = 20) -> EpisodeWriter:
+    """An open episode of `steps` periods, each flushed; in the first `still` ones nothing was asked for."""
+    writer = begin(data, info())
+    for k in range(steps):
+        put(writer, period(k, velocity=(0.0, 0.0, 0.0) if k < still else (0.1, 0.0, 0.0)))
+        writer.flush()
+    return writer

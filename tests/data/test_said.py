@@ -18,11 +18,9 @@ from gmps_robot.data.models import Label
 from gmps_robot.data.recover import recover
 from gmps_robot.data.reindex import reindex
 from gmps_robot.data.said import Said
-from gmps_robot.data.writer import EpisodeWriter
 from gmps_robot.errors import CatalogError
 from tests.data import made_episodes as made
 
-REST = (0.0, 0.0, 0.0)
 PANEL = """
 import sys, time
 from pathlib import Path
@@ -50,15 +48,6 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
         yield opened
 
 
-def recording(data: Path, still: int = 4, steps: int = 20) -> EpisodeWriter:
-    """An open episode of `steps` periods; in the first `still` ones nothing was asked for."""
-    writer = made.begin(data, made.info())
-    for k in range(steps):
-        made.put(writer, made.period(k, velocity=REST if k < still else (0.1, 0.0, 0.0)))
-    writer.flush()
-    return writer
-
-
 def rewards(catalog: Catalog, episode: str) -> list[tuple[str, float, str, int | None, int | None]]:
     given = [label for label in catalog.labels(episode) if label.kind in ("reward", "stage")]
     return [(label.kind, label.value, label.author, label.step_from, label.step_to) for label in given]
@@ -66,7 +55,7 @@ def rewards(catalog: Catalog, episode: str) -> list[tuple[str, float, str, int |
 
 @pytest.mark.parametrize("recorder", ["saves", "is killed too"])
 def test_what_was_given_survives_a_panel_that_is_killed(catalog: Catalog, recorder: str) -> None:
-    writer = recording(catalog.data)
+    writer = made.recording(catalog.data)
     episode = writer.info.episode
     command = [sys.executable, "-c", PANEL, str(catalog.data), episode]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as panel:
@@ -83,7 +72,7 @@ def test_what_was_given_survives_a_panel_that_is_killed(catalog: Catalog, record
 
 
 def test_it_is_told_once_with_its_time_however_often_the_file_is_taken_in(catalog: Catalog) -> None:
-    writer = recording(catalog.data)
+    writer = made.recording(catalog.data)
     episode = writer.info.episode
     said.say(catalog, "push", episode, Said("reward", 0.5, "ada", at_ns=7, step_from=0, step_to=1, key="click"))
     said.say(catalog, "push", episode, Said("reward", 0.5, "ada", at_ns=8, step_from=0, step_to=1, key="click"))
@@ -101,14 +90,14 @@ def test_it_is_told_once_with_its_time_however_often_the_file_is_taken_in(catalo
 
 
 def test_what_is_said_in_the_moment_of_saving_is_not_lost(catalog: Catalog) -> None:
-    saved = recording(catalog.data).close(EpisodeOutcome(made.START_NS, 0))
+    saved = made.recording(catalog.data).close(EpisodeOutcome(made.START_NS, 0))
     keep(catalog, saved.path, saved)
     said.say(catalog, "push", saved.info.episode, Said("stage", 1.0, "ada", at_ns=7, step_from=30, step_to=31))
     assert rewards(catalog, saved.info.episode) == [("stage", 1.0, "ada", 15, 16)]  # the last step there is
 
 
 def test_a_discarded_episode_keeps_them_and_a_torn_line_costs_itself_alone(catalog: Catalog) -> None:
-    writer = recording(catalog.data)
+    writer = made.recording(catalog.data)
     episode = writer.info.episode
     said.say(catalog, "push", episode, Said("reward", 1.0, "ada", at_ns=7))
     with folder.said_path(catalog.data, "push", episode).open("a") as file:
@@ -120,7 +109,7 @@ def test_a_discarded_episode_keeps_them_and_a_torn_line_costs_itself_alone(catal
 
 
 def test_what_cannot_be_said_is_refused_when_it_is_said(catalog: Catalog) -> None:
-    episode = recording(catalog.data).info.episode
+    episode = made.recording(catalog.data).info.episode
     with pytest.raises(CatalogError, match="0 or 1"):
         said.say(catalog, "push", episode, Said("success", 0.5, "ada", at_ns=7))
     assert not folder.said_path(catalog.data, "push", episode).exists()

@@ -13,25 +13,13 @@ from gmps_robot.data.catalog import Catalog
 from gmps_robot.data.info import EpisodeOutcome
 from gmps_robot.data.keep import keep
 from gmps_robot.data.stream import Stream
-from gmps_robot.data.writer import EpisodeWriter
 from gmps_robot.errors import EpisodeError
 from tests.data import made_episodes as made
-
-REST = (0.0, 0.0, 0.0)
-
-
-def recording(data: Path, still: int = 4, steps: int = 20) -> EpisodeWriter:
-    """An open episode of `steps` periods; in the first `still` ones nothing was asked for."""
-    writer = made.begin(data, made.info())
-    for k in range(steps):
-        made.put(writer, made.period(k, velocity=REST if k < still else (0.1, 0.0, 0.0)))
-        writer.flush()
-    return writer
 
 
 @pytest.mark.parametrize("ending", ["close", "discard"])
 def test_what_the_writer_gathered_makes_the_same_row_as_the_file(tmp_path: Path, ending: str) -> None:
-    writer, outcome = recording(tmp_path), EpisodeOutcome(made.START_NS, 3, accepted=ending == "close", reason="x")
+    writer, outcome = made.recording(tmp_path), EpisodeOutcome(made.START_NS, 3, accepted=ending == "close", reason="x")
     saved = writer.close(outcome) if ending == "close" else writer.discard(outcome, tmp_path)
     assert saved.summary == check.check(saved.path)
     with Catalog(tmp_path) as catalog:
@@ -46,7 +34,7 @@ def test_saving_reads_the_end_of_a_file_and_not_all_of_it(tmp_path: Path, monkey
         raise AssertionError("all of the file is read")
 
     monkeypatch.setattr(Stream, "messages", everything)
-    saved = recording(tmp_path).close(EpisodeOutcome(made.START_NS, 0))
+    saved = made.recording(tmp_path).close(EpisodeOutcome(made.START_NS, 0))
     with Catalog(tmp_path) as catalog:
         assert keep(catalog, saved.path, saved).steps == 16
 
@@ -71,7 +59,7 @@ def another_index(path: Path) -> None:
 def test_a_file_that_did_not_reach_the_disk_as_written_gets_no_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], None]
 ) -> None:
-    writer, sync = recording(tmp_path), os.fsync
+    writer, sync = made.recording(tmp_path), os.fsync
 
     def broken(handle: int) -> None:
         sync(handle)
