@@ -49,7 +49,8 @@ class Teacher:
         self.status = graph.listen(RecorderStatus, "recorder/status", qos.STATUS)
         self.scenes = graph.listen(SceneState, "scene/state", qos.STATE)
         self.command = graph.probe.create_publisher(ArmCommand, "teleop/command", qos.COMMAND)
-        graph.until(lambda: self.status and self.command.get_subscription_count() == 2)  # arm and recorder
+        graph.until(lambda: self.command.get_subscription_count() == 2)  # arm and recorder
+        graph.until(lambda: self.status and not self.status[-1].awaits)
         self.lease = graph.call(ArmLease, "arm/lease", ArmLease.Request(action="acquire", holder="ada")).lease
 
     def start(self) -> str:
@@ -167,6 +168,8 @@ def test_a_session_is_recorded_under_the_checkpoint_that_the_adapt_node_was_told
     session = graph.probe.create_publisher(AdaptStatus, "adapt/status", qos.STATUS)
     status = graph.listen(RecorderStatus, "recorder/status", qos.STATUS)
     graph.until(lambda: status and session.get_subscription_count() > 0 and told.get_subscription_count() > 0)
+    graph.until(lambda: "adapt/status" not in status[-1].awaits)
+    assert {"arm/applied", "camera/image_raw/compressed", "policy/command"} <= set(status[-1].awaits)
     value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value="push-vision-camera")
     told.publish(ParameterEvent(node="/adapt", changed_parameters=[Parameter(name="checkpoint", value=value)]))
     running = {"task_id": TASK.task_id, "context": list(TASK.context), "stage": "adapt", "episode": 1}

@@ -133,7 +133,7 @@ def test_motors_do_not_come_on_after_a_later_act(arm: Driven, act: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "options", "told"),
     [
-        ("tip_shift", {"offset": (0.008, 0.0, 0.0)}, "8.. mm and 0... deg from where the model has it"),
+        ("tip_shift", {"offset": (0.008, 0.0, 0.0)}, "[78].. mm and 0... deg from where the model has it"),
         ("joint_limits", {"scale": 0.9}, "joint limits differ: right_j0: -2.745 to 2.745 rad"),
     ],
 )

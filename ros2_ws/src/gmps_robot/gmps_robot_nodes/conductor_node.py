@@ -13,6 +13,7 @@ from typing import Any
 
 from action_msgs.msg import GoalStatus
 from gmps_msgs.action import Adapt
+from gmps_msgs.msg import RecorderStatus
 from rclpy.action.client import ActionClient
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -20,11 +21,12 @@ from rclpy.task import Future
 
 from gmps_robot.control.session_status import SessionStatus
 from gmps_robot.errors import SessionError, SetupError
-from gmps_robot_nodes import parameters, session_status, stack
+from gmps_robot_nodes import parameters, qos, session_status, stack
 from gmps_robot_nodes.activation import Activation, ArmBringUp
 from gmps_robot_nodes.goal_table import GoalOutcome, news, summary, table
 from gmps_robot_nodes.spinning import WAKE, Ending, main
 
+RECORDER_PATIENCE = 20.0  # [s]
 BY_HAND = {  # sessions in which a person does the work, and what that person is told
     "teach": "teach at the panel",
     "calibrate": "show the board; the panel's view Calibrate, or calibrate/status, says what to show next",
@@ -63,6 +65,10 @@ class ConductorNode(Node):
         self._arm = None if robot == "twin" else ArmBringUp(self, motors_on=robot == "emulator")
         self._action = ActionClient(self, Adapt, "adapt")
         self._told = SessionStatus()
+        self._record = bool(parameters.declare(self, "record", False, read["record"].description))
+        self._awaits: list[str] | None = None  # what the recorder still misses, once it has said so
+        if self._record:
+            self.create_subscription(RecorderStatus, "recorder/status", self._on_recorder, qos.STATUS)
 
     def run(self) -> int:
         """Conduct every goal and return the exit status: 0 when all were carried through.
@@ -110,6 +116,21 @@ class ConductorNode(Node):
         while arm is not None and not arm.fit and not self._ending.requested:
             self._executor.spin_once(timeout_sec=WAKE)
         self._wait(self._action.server_is_ready, "node adapt offers no action `adapt`")
+        if self._record:
+            self._wait_for_recorder()
+
+    def _wait_for_recorder(self) -> None:
+        """Begin when it can record; it is spare, so not for ever."""
+        end = time.monotonic() + RECORDER_PATIENCE
+        while self._awaits != [] and not self._ending.requested:
+            if time.monotonic() > end:
+                lacks = "is silent" if self._awaits is None else f"still waits for {', '.join(self._awaits)}"
+                self.get_logger().warning(f"the recorder {lacks}: the first episodes may be recorded in part")
+                return
+            self._executor.spin_once(timeout_sec=WAKE)
+
+    def _on_recorder(self, message: RecorderStatus) -> None:
+        self._awaits = list(message.awaits)
 
     def _conduct(self, number: int) -> GoalOutcome | None:
         """Send one goal and follow it to its end; None when the process is asked to end meanwhile."""

@@ -53,7 +53,8 @@ class EmulatorNode(Node):
         camera = POLICY_CAMERA
         self._pinhole = Pinhole(camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy)
         self.emulator = Emulator(self.family, seed=seed, port=_port(uri))
-        self.emulator.image()  # the first one takes a second
+        self.emulator.image()  # the first of each kind takes longer than a period has
+        self._picture(0)
         self.create_service(SceneReset, "scene/reset", self._reset)
         self.get_logger().info(f"a Sawyer at {self.emulator.master_uri}; control socket {self.emulator.control}")
 

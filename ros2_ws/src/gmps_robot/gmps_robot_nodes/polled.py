@@ -60,6 +60,11 @@ class RawSubscription:
             message_type, topic, lambda _: None, profile, callback_group=_NeverReady(), raw=True
         )
 
+    @property
+    def offered(self) -> bool:
+        """Whether somebody publishes what is subscribed, and both know."""
+        return bool(self._subscription.get_publisher_count())
+
     def poll(self) -> None:
         """Take and pass on every message that waits."""
         subscription = self._subscription

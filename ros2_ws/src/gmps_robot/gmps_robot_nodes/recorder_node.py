@@ -56,7 +56,7 @@ class RecorderNode(Node):
         )  # fmt: skip
         self._catalog: Catalog | None = None
         self._session = SessionRecorder(self, self._recorder, checkpoint, self._register) if record else None
-        self._topics = RecorderTopics(self)
+        self._topics = RecorderTopics(self, record)
         self._status = self.create_publisher(RecorderStatus, "recorder/status", qos.STATUS)
         self._told: tuple[object, ...] = ()
         self._told_at = 0.0
@@ -158,7 +158,8 @@ class RecorderNode(Node):
         """Publish where things stand, when they change and twice a second."""
         report, now = self._recorder.report, time.monotonic()
         note = self._note or ("" if self._session is None else self._session.note)
-        news = (report.state, report.episode, report.message, note)
+        awaits = self._topics.awaited()
+        news = (report.state, report.episode, report.message, note, *awaits)
         if news == self._told and now - self._told_at < STATUS_PERIOD:
             return
         if report.message and report.message not in self._told:
@@ -168,7 +169,7 @@ class RecorderNode(Node):
             RecorderStatus(
                 header=conversions.header(time.time_ns()), state=report.state, episode=report.episode,
                 task=report.task, seconds=report.seconds, steps=report.steps, bytes=report.bytes,
-                dropped=report.dropped, message=report.message or note,
+                dropped=report.dropped, awaits=awaits, message=report.message or note,
             )
         )
 

@@ -21,6 +21,8 @@ CLASSES = (
     CompressedImage, CameraInfo, JointState, PoseStamped, TwistStamped, WrenchStamped, ArmCommand, AppliedCommand,
     GuardStatus, SceneState, AdaptStatus,
 )  # fmt: skip
+NEEDED = (names.IMAGE, names.POSE, names.APPLIED, names.GUARD)  # by every episode
+NEEDED_IN_SESSION = (names.POLICY, names.SESSION)
 FETCH = 0.02  # how long a message may wait for us [s]
 PROFILES: Mapping[str, QoSProfile] = {
     names.VIEW: qos.SHOWN, "camera/camera_info": qos.SHOWN,
@@ -35,12 +37,14 @@ class RecorderTopics:
     A command that waits longer than its lifespan is gone, and saving an episode may take longer than that.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, session: bool) -> None:
+        """`session`: the episodes of an adaptation are recorded."""
         classes = {f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}": kind for kind in CLASSES}
-        self._subscriptions = [
-            RawSubscription(node, classes[kind], topic, self._receiver(topic), PROFILES.get(topic, qos.RECORDED))
+        self._subscriptions = {
+            topic: RawSubscription(node, classes[kind], topic, self._receiver(topic), PROFILES.get(topic, qos.RECORDED))
             for topic, kind in names.TOPICS.items()
-        ]
+        }
+        self._needed = NEEDED + (NEEDED_IN_SESSION if session else ())
         self._heard: deque[Message] = deque()
         self._fetching = threading.Lock()
         self._ending = threading.Event()
@@ -56,6 +60,10 @@ class RecorderTopics:
         self._fetch()
         return sorted((self._heard.popleft() for _ in range(len(self._heard))), key=lambda message: message.publish_ns)
 
+    def awaited(self) -> list[str]:
+        """Return the topics that an episode cannot do without and that nobody offers yet."""
+        return [topic for topic in self._needed if not self._subscriptions[topic].offered]
+
     def close(self) -> None:
         """Listen no more."""
         self._ending.set()
@@ -67,7 +75,7 @@ class RecorderTopics:
 
     def _fetch(self) -> None:
         with self._fetching:
-            for subscription in self._subscriptions:
+            for subscription in self._subscriptions.values():
                 subscription.poll()
 
     def _receiver(self, topic: str) -> Callable[[bytes, dict[str, int]], None]:

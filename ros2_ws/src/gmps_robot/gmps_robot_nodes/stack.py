@@ -149,7 +149,8 @@ NODES = (
     ),
     NodeDescription(
         "conductor",
-        ("session", "robot", "task", "split", "goals", "episodes", "updates", "reward", "seed", "out", "json", "stay"),
+        ("session", "robot", "task", "split", "goals", "episodes", "updates", "reward", "seed", "out", "json", "stay",
+         "record"),
         ends_stack=True,
     ),
 )

@@ -57,6 +57,8 @@ class TwinNode(Node):
         self._pace = Pace(self.twin.period, patience, self._lockstep, time.monotonic)
         self._arm_topics = ArmTopics(self, content_id(self.family.envelope))
         self._topics = TwinTopics(self, self.twin, self._arm_topics, self._lockstep, _marked_view(self, self.twin))
+        if not self._lockstep:
+            self._topics.warm()
         self._answer = Answer.NONE
         self._state = self.twin.observe()
         self._stamp_ns = 0  # of the present observation, ROS time

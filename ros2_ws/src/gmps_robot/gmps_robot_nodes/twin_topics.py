@@ -49,6 +49,11 @@ class TwinTopics:
         self._filming, self._steps = False, 0
         self._last_view = self._last_health = 0.0
 
+    def warm(self) -> None:
+        """Draw for nobody: the first pictures open OpenGL and load the ray caster, for which no period has the time."""
+        self._picture(0)
+        self._twin.image()
+
     def note_reset(self, task: str, film: bool) -> None:
         """From now on the scene is that of `task` (JSON); `film`: somebody wants pictures of every second step."""
         self._resets += 1
