@@ -27,6 +27,7 @@ from gmps_robot.data.catalog import Catalog
 from gmps_robot.data.check import check
 from gmps_robot.data.episode import read_episode
 from gmps_robot.data.recover import recover
+from gmps_robot.data.steps import AFTER
 from gmps_robot.families import family
 from gmps_robot.tasks import Task
 from gmps_robot.types import ArmCommand as Request
@@ -34,6 +35,7 @@ from tests.ros.conftest import Graph
 
 PUSH = family("push")
 TASK = PUSH.sample("train", 3, 0)[2]
+LATE = 5  # first commands of an episode that may come too late [period]
 LOST = 0.5  # of an open episode, at most [s]
 
 
@@ -80,14 +82,16 @@ def test_a_lesson_is_recorded_catalogued_replayed_and_survives_a_killed_recorder
     reset = graph.call(SceneReset, "scene/reset", SceneReset.Request(task=TASK.to_json(), seed=0))
     graph.until(lambda: conversions.to_ns(teacher.scenes[-1].header.stamp) > conversions.to_ns(reset.stamp))
     episode = teacher.start()
+    began = time.monotonic()
     teacher.push(30, 0.15)
+    taught = time.monotonic() - began
     teacher.push(4, 0.0)
     graph.until(lambda: teacher.status[-1].state == "recording" and teacher.status[-1].steps >= 30)
     answer = graph.call(RecorderSave, "recorder/save", RecorderSave.Request(episode=episode, accepted=True))
     assert (answer.success, answer.message) == (True, "")
 
     recorded = read_episode(folder.find(data, episode))
-    assert 25 <= len(recorded) <= 45
+    assert 25 <= len(recorded) <= 20.0 * (taught + AFTER) + 2
     assert recorded.outcome is not None
     assert recorded.outcome.dropped == 0
     assert (recorded.info.operator, recorded.info.mode, recorded.info.source) == ("ada", "twin", "demo")
@@ -212,7 +216,9 @@ def test_every_episode_of_a_session_is_recorded_with_its_judgement(tmp_path: Pat
     for episode in episodes:
         assert Task.from_json(episode.info.task) == PUSH.sample("test", 100, 0)[4]
         assert episode.info.source == "policy"
-        assert len(episode) >= PUSH.horizon - 1
+        # Until the first answer the twin keeps real time, in which a slow machine is late; then none may be missing.
+        assert len(episode) >= PUSH.horizon - LATE
+        assert np.ptp(np.diff(episode.stamps_ns)) < 1_000  # no gap
         assert episode.scene is not None
         assert episode.scene.time[0] < 0.2  # from the start of the scene
     with Catalog(tmp_path / "data") as catalog:
