@@ -206,14 +206,16 @@ def test_one_action_sequence_moves_the_block_as_on_the_twin(arm: Driven) -> None
     arm.emulator.reset_scene(None)
     arm.home()
     time.sleep(0.7)  # until drift is made good
-    seen = []
+    seen, refused = [], []
     arm.play(tuple(FAMILY.arm_action(action)[:3] * FAMILY.envelope.policy.speed) for action in actions)
     while arm.playing:
         seen.append(arm.emulator.scene().object_pose[:3])
+        refused.append(arm.applied.reasons)
         time.sleep(POLICY_PERIOD)
     arm.stopping_time(time.monotonic())
     seen.append(arm.emulator.scene().object_pose[:3])
-    assert np.linalg.norm(seen[-1] - seen[0]) > 0.1
+    assert arm.arm.guard_state.fault_reason == ""
+    assert np.linalg.norm(seen[-1] - seen[0]) > 0.1, f"{arm.mode}: {refused[:20]}"
     assert np.linalg.norm(seen[-1] - expected[-1]) < 0.010
     # The arm acts later than the twin, by its link and its servos: the same path, not the same instants.
     path = np.array(expected)
