@@ -97,7 +97,10 @@ LIVE_TESTS := tests/ros tests/ros1 tests/panel
 # Whole stacks whose parts `live` tests one by one: `make test-stack`.
 STACK_TESTS := tests/ros/test_teleop_stack.py \
     tests/ros/test_panel_node.py::test_one_command_is_enough_to_teach_on_an_emulated_arm \
-    tests/ros/test_launch.py::test_the_supervisor_runs_goals_to_a_table_and_a_file
+    tests/ros/test_launch.py::test_the_supervisor_runs_goals_to_a_table_and_a_file \
+    tests/ros/test_adaptation.py::test_a_silent_camera_ends_the_episode_and_it_is_run_again \
+    tests/ros/test_tracker_node.py::test_an_adaptation_judged_by_a_marker_comes_out_as_the_truth_would \
+    tests/ros/test_panel_node.py::test_a_session_is_started_judged_stopped_and_released_from_the_page
 compute: setup-test
 	$(VENV)/bin/pytest -n 2 --dist loadfile -m 'not alone' tests/unit tests/architecture tests/sim tests/data \
 	    tests/calibration $(LIVE_TESTS) $(ARGS)
@@ -123,7 +126,7 @@ crash-test: setup-test
 
 IN_BROWSER := CHROMIUM="$$(cat $(STAMPS)/chromium)" $(PY) -m
 
-# Two minutes; `make test` has the same faults with the demo's driver behind the page.
+# Three minutes; `make test` has the same faults with the demo's driver behind the page.
 test-stack: setup-test
 	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest $(STACK_TESTS) $(ARGS)
 

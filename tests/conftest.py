@@ -29,7 +29,7 @@ FOLDERS = ("unit", "architecture", "sim", "data", "calibration", "ros", "ros1", 
 
 
 LIVE = ("ros", "ros1", "panel")
-REAL_TIME = frozenset({"graph", "browser", "server", "world"})  # fixtures
+REAL_TIME = frozenset({"graph", "lockstep", "browser", "server", "world"})  # fixtures
 EMULATED = re.compile(r'Emulator\(|emulated\(|driven\(|Rig\(\)|start\("emulator"')  # how a file starts an emulated arm
 
 

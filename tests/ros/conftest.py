@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +108,21 @@ class Graph:
         self._context.try_shutdown()
         sweep_shared_memory()
 
+    @classmethod
+    @contextmanager
+    def opened(cls, folder: Path) -> Iterator[Graph]:
+        """A graph for as long as the context lasts, its probe on the transport of the nodes."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(domain.PROFILE))
+            made = cls(folder)
+            yield made
+            made.close()
+
 
 @pytest.fixture
-def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graph]:
-    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(domain.PROFILE))
-    made = Graph(tmp_path)
-    yield made
-    made.close()
+def graph(tmp_path: Path) -> Iterator[Graph]:
+    with Graph.opened(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

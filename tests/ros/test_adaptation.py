@@ -6,10 +6,12 @@ import json
 import re
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from action_msgs.msg import GoalStatus
 from gmps_msgs.action import Adapt
 from gmps_msgs.msg import AdaptStatus, AppliedCommand, GuardStatus
@@ -25,10 +27,19 @@ from gmps_robot.data.models import AdaptationStep
 from tests.ros.conftest import Graph
 
 
-def start_stack(graph: Graph, checkpoint: str, speed: str = "max", twin: bool = True) -> None:
+@pytest.fixture(scope="module")
+def lockstep(tmp_path_factory: pytest.TempPathFactory, checkpoint: str) -> Iterator[Graph]:
+    """A twin at full speed and an adapt node, for one goal after the other."""
+    with Graph.opened(tmp_path_factory.mktemp("lockstep")) as graph:
+        graph.start("twin", speed="max")
+        bring_up_adapt(graph, checkpoint, use_sim_time=True)
+        yield graph
+
+
+def start_in_real_time(graph: Graph, checkpoint: str, twin: bool = True) -> None:
     if twin:
-        graph.start("twin", speed=speed)
-    bring_up_adapt(graph, checkpoint, use_sim_time=speed == "max")
+        graph.start("twin", speed="realtime")
+    bring_up_adapt(graph, checkpoint)
 
 
 def bring_up_adapt(graph: Graph, checkpoint: str, **parameters: Any) -> None:
@@ -51,9 +62,15 @@ def send(graph: Graph, **goal: Any) -> Any:
     return handle
 
 
-def test_an_adaptation_runs_from_goal_to_result(graph: Graph, checkpoint: str) -> None:
-    start_stack(graph, checkpoint)
-    answer = graph.result(send(graph, episodes=4).get_result_async())
+def follow(graph: Graph) -> list[AdaptStatus]:
+    """What is said of the goal that was just sent; the last word about the goal before it is left out."""
+    heard: list[AdaptStatus] = graph.listen(AdaptStatus, "adapt/status", qos.STATUS)
+    graph.until(lambda: heard and not ended(heard))
+    return heard
+
+
+def test_an_adaptation_runs_from_goal_to_result(lockstep: Graph) -> None:
+    answer = lockstep.result(send(lockstep, episodes=4).get_result_async())
     assert answer.status == GoalStatus.STATUS_SUCCEEDED, answer.result.message
     result, status = answer.result, answer.result.status
     assert result.completed
@@ -67,7 +84,7 @@ def test_an_adaptation_runs_from_goal_to_result(graph: Graph, checkpoint: str) -
 
 
 def test_a_cancelled_adaptation_leaves_the_arm_at_rest(graph: Graph, checkpoint: str) -> None:
-    start_stack(graph, checkpoint, speed="realtime")
+    start_in_real_time(graph, checkpoint)
     guard = graph.listen(GuardStatus, "arm/guard_status", qos.STATUS)
     applied = graph.listen(AppliedCommand, "arm/applied", qos.STATE)
     handle = send(graph)
@@ -85,7 +102,7 @@ def test_a_cancelled_adaptation_leaves_the_arm_at_rest(graph: Graph, checkpoint:
 
 
 def test_a_killed_adapt_node_leaves_the_arm_at_rest_within_300_ms(graph: Graph, checkpoint: str) -> None:
-    start_stack(graph, checkpoint, speed="realtime")
+    start_in_real_time(graph, checkpoint)
     applied = graph.listen(AppliedCommand, "arm/applied", qos.STATE)
     send(graph)
     graph.until(lambda: sum(speed_of(m) > 0.01 for m in applied) > 5)
@@ -97,14 +114,14 @@ def test_a_killed_adapt_node_leaves_the_arm_at_rest_within_300_ms(graph: Graph, 
     assert applied[-1].seq == 0 or speed_of(applied[-1]) == 0.0
 
 
-def test_two_hands_on_the_command_topic_stop_the_arm(graph: Graph, checkpoint: str) -> None:
+def test_two_hands_on_the_command_topic_stop_the_arm(lockstep: Graph) -> None:
     from gmps_msgs.msg import ArmCommand
 
-    start_stack(graph, checkpoint)
-    status = graph.listen(AdaptStatus, "adapt/status", qos.STATUS)
+    graph = lockstep
     guard = graph.listen(GuardStatus, "arm/guard_status", qos.STATUS)
-    send(graph, episodes=20)
-    graph.until(lambda: status and status[-1].step > 5)
+    handle = send(graph, episodes=20)
+    status = follow(graph)
+    graph.until(lambda: status[-1].step > 5)
     intruder = graph.probe.create_publisher(ArmCommand, "policy/command", qos.COMMAND)
     graph.until(lambda: guard and guard[-1].state == "FAULT")
     assert re.search("policy/command: 2 publishers: (a new one, adapt|adapt, probe);", guard[-1].reason)
@@ -114,6 +131,9 @@ def test_two_hands_on_the_command_topic_stop_the_arm(graph: Graph, checkpoint: s
     assert graph.call(Trigger, "arm/reset_fault", Trigger.Request()).success
     graph.until(lambda: graph.call(Trigger, "adapt/resume", Trigger.Request()).success)
     graph.until(lambda: status[-1].step > 5 and not status[-1].paused)
+    waiting = handle.get_result_async()
+    graph.result(handle.cancel_goal_async())
+    assert graph.result(waiting).status == GoalStatus.STATUS_CANCELED
 
 
 def test_an_image_of_the_wrong_size_holds_the_arm_and_says_what_is_needed(graph: Graph, checkpoint: str) -> None:
@@ -140,7 +160,7 @@ def test_an_image_of_the_wrong_size_holds_the_arm_and_says_what_is_needed(graph:
 
     graph.probe.create_service(SceneReset, "scene/reset", reset)
     graph.probe.create_timer(0.05, publish)
-    start_stack(graph, checkpoint, speed="realtime", twin=False)
+    start_in_real_time(graph, checkpoint, twin=False)
     send(graph)
     graph.until(lambda: status and "(100, 128, 3)" in status[-1].message)
     assert "(48, 64, 3)" in status[-1].message
@@ -150,10 +170,10 @@ def test_an_image_of_the_wrong_size_holds_the_arm_and_says_what_is_needed(graph:
     assert all(command.hold for command in commands[seen:])
 
 
-def test_a_person_judges_and_a_late_label_is_refused(graph: Graph, checkpoint: str) -> None:
-    start_stack(graph, checkpoint)
-    status = graph.listen(AdaptStatus, "adapt/status", qos.STATUS)
+def test_a_person_judges_and_a_late_label_is_refused(lockstep: Graph) -> None:
+    graph = lockstep
     waiting = send(graph, reward="human").get_result_async()
+    status = follow(graph)
     judge(graph, status, {"before": (0.0,), "adapt": (0.0, 1.0), "after": (1.0,)})
     answer = graph.result(waiting)
     assert (answer.result.success_before, answer.result.success_after) == (0.0, 1.0)
@@ -164,10 +184,10 @@ def test_a_person_judges_and_a_late_label_is_refused(graph: Graph, checkpoint: s
     graph.until(lambda: verdict(answer.result.output) == "rolled_back")
 
 
-def test_equal_labels_of_a_person_change_nothing_and_that_is_said(graph: Graph, checkpoint: str) -> None:
-    start_stack(graph, checkpoint)
-    status = graph.listen(AdaptStatus, "adapt/status", qos.STATUS)
+def test_equal_labels_of_a_person_change_nothing_and_that_is_said(lockstep: Graph) -> None:
+    graph = lockstep
     waiting = send(graph, reward="human").get_result_async()
+    status = follow(graph)
     judge(graph, status, {"before": (0.0,), "adapt": (0.0, 0.0), "after": (0.0,)}, refuse=False)
     result = graph.result(waiting).result
     assert not result.accepted
@@ -196,7 +216,7 @@ def judge(
 
 
 def ended(status: list[AdaptStatus]) -> bool:
-    return bool(status) and status[-1].phase in ("done", "rolled_back")
+    return bool(status) and status[-1].phase in ("done", "rolled_back", "stopped")
 
 
 def verdict(output: str) -> str:
@@ -207,7 +227,7 @@ def verdict(output: str) -> str:
 
 
 def test_a_silent_camera_ends_the_episode_and_it_is_run_again(graph: Graph, checkpoint: str) -> None:
-    start_stack(graph, checkpoint, speed="realtime")
+    start_in_real_time(graph, checkpoint)
     status = graph.listen(AdaptStatus, "adapt/status", qos.STATUS)
     waiting = send(graph).get_result_async()
     graph.until(lambda: status and status[-1].step > 5)
@@ -219,8 +239,8 @@ def test_a_silent_camera_ends_the_episode_and_it_is_run_again(graph: Graph, chec
     assert answer.result.completed, answer.result.message
 
 
-def test_a_goal_that_makes_no_sense_is_answered_with_the_reason(graph: Graph, checkpoint: str) -> None:
-    start_stack(graph, checkpoint, twin=False)
+def test_a_goal_that_makes_no_sense_is_answered_with_the_reason(lockstep: Graph) -> None:
+    graph = lockstep
     for goal, told in (
         ({"task": "1000"}, "expected a number from 0 to 99"),
         ({"split": "tset"}, "did you mean 'test'?"),
