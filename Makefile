@@ -17,6 +17,8 @@ MSGS := $(shell find ros2_ws/src/gmps_msgs -type f -not -name '*.md')
 # Read by tests and benchmarks: one thread per process, nodes seen by this machine alone.
 export OMP_NUM_THREADS ?= 1
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+# As some images set it: every node would compile all of its packages at each start, which takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
