@@ -139,6 +139,7 @@ def on_sawyer(options: CaptureOptions) -> Iterator[tuple[Look, Driver, Route | N
     )
 
     def look() -> tuple[ImageArray, int, ArmState]:
+        camera.newest(0.0)  # one that has waited shows an arm of some time ago
         frame = camera.newest(2.0)
         if frame is None:
             raise ObservationError(f"no image from camera {options.camera} for 2 s: {camera.health().detail}")
