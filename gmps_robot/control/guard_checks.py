@@ -12,8 +12,8 @@ from gmps_robot.types import ArmCommand, ArmState, CommandSource, FloatArray, Sa
 
 SOURCES: tuple[str, ...] = get_args(CommandSource)
 MEASURED = (
-    ("tip_position", ((3,),)), ("joints", ((7,),)), ("joint_velocities", ((7,),)), ("tip_velocity", ((3,),)),
-    ("wrench", ((6,),)), ("residual_torque", ((7,), (0,))),
+    ("tip_position", (3,)), ("joints", (7,)), ("joint_velocities", (7,)), ("tip_velocity", (3,)), ("wrench", (6,)),
+    ("residual_torque", (7, 0)),
 )  # fmt: skip
 ROUNDING = 1e-6  # of times [s]
 UNIT = 1e-3  # of a quaternion's length
@@ -87,9 +87,9 @@ def numbers_problem(measured: ArmState) -> str:
     """Return which numbers of `measured` are none, as `state: ...`; empty when all are, however old."""
     for name, sizes in MEASURED:
         value = as_numbers(getattr(measured, name))
-        if value is None or value.shape not in sizes or not np.isfinite(value).all():
+        if value is None or value.ndim != 1 or len(value) not in sizes or not np.isfinite(value).all():
             found = _short(getattr(measured, name))
-            return f"state: {name.replace('_', ' ')} {found} is not {sizes[0][0]} finite numbers"
+            return f"state: {name.replace('_', ' ')} {found} is not {sizes[0]} finite numbers"
     return ""
 
 
