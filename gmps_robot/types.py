@@ -16,6 +16,7 @@ FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 ImageArray = NDArray[np.uint8]
 CommandSource = Literal["policy", "teleop", "reset"]
+PerJoint = tuple[float, float, float, float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class ArmState:
     wrench: FloatArray  # (6,) force [N] and torque [N m] at the tip
     gripper: float  # opening between the pads [m]
     status: ArmStatus = ArmStatus()
+    # At each joint the torque that neither gravity nor the drive train explains (7,) [N m]; (0,): the arm does not say.
+    residual_torque: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,8 @@ class SafetyEnvelope:
     force_warning: float = 10.0  # said among the reasons [N]
     force_stop: float = 20.0  # filtered: stop, back off, FAULT [N]
     force_hard: float = 40.0  # the same for a single sample [N]
-    force_filter: float = 0.05  # time constant [s]
+    force_filter: float = 0.05  # time constant, of torque too [s]
+    joint_torque_share: PerJoint = (0.25,) * 7  # of each joint's maximum, filtered: residual torque that stops as force
     back_off: float = 0.02  # along the last path [m]
     state_timeout: float = 0.05  # [s]
     state_lost: float = 0.5  # a robot silent for longer is a FAULT [s]

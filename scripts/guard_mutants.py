@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TESTS = ("tests/unit/test_guard_limits.py", "tests/unit/test_guard.py")
+TESTS = tuple(f"tests/unit/test_guard{part}.py" for part in ("_limits", "_torque", ""))
 # Limits that are constants of the code: module, name, factor.
 CONSTANTS = {
     "speed of a runaway": ("gmps_robot.control.guard_watch", "OVERSPEED", 1.2),

@@ -44,3 +44,14 @@ def gripper_wrench(model: mj.MjModel, data: mj.MjData, tip: FloatArray) -> Float
                 wrench[:3] += force
                 wrench[3:] += sign * (frame @ local[3:]) + np.cross(contact.pos - tip, force)
     return wrench
+
+
+def contact_torque(model: mj.MjModel, data: mj.MjData, pushed: int, push: FloatArray) -> FloatArray:
+    """Return what all contacts, and `push` (3,) [N] at the centre of mass of body `pushed`, do to each joint, (nv,).
+
+    `data` must be current (`mj_forward`). Friction and ends of the joints are left out: they are inside the arm.
+    """
+    torque, at_contact = np.zeros(model.nv), data.efc_type >= int(mj.mjtConstraint.mjCNSTR_CONTACT_FRICTIONLESS)
+    mj.mj_mulJacTVec(model, data, torque, np.where(at_contact, data.efc_force, 0.0))
+    mj.mj_applyFT(model, data, push, np.zeros(3), data.xipos[pushed], pushed, torque)
+    return torque

@@ -143,6 +143,20 @@ def table_returns(rig: Rig) -> None:
     rig.emulator.reset_scene(None)
 
 
+def elbow(rig: Rig) -> Figures:
+    """Something presses on the forearm, about twice as hard as the joints allow; the tip does not feel it."""
+    rig.sweep()
+    rig.tell("still")
+    rig.rest_since(time.monotonic())
+    since = rig.emulator.inject("push", force=[0.0, 200.0, 0.0], seconds=0.5, body="right_l3")
+    seen, reason = rig.mode_since(since, {"FAULT"})
+    if "torque" not in reason:
+        raise MissedError(f"stopped for another reason: {reason!r}")
+    time.sleep(0.5)  # until the push has ended: it moves the arm, whatever its motors do
+    rig.rest_since(since)
+    return {"seen": seen}
+
+
 def collision(rig: Rig) -> Figures:
     """The robot says that it has collided."""
     rig.sweep()

@@ -68,6 +68,8 @@ ROWS: dict[str, Row] = {
                              acts.outside, acts.tip_returns),
     "contact": Row("table 30 mm higher than in the model", "stop, back off, FAULT", {"seen": 0.05 + 0.02 + TOLD},
                    acts.contact, acts.table_returns),
+    "elbow": Row("forearm pressed sideways, which the tip does not feel", "stop, FAULT",
+                 {"seen": 0.02 + 0.05 + 0.02 + TOLD}, acts.elbow),
     "collision": Row("the robot's collision flag", "FAULT", {"seen": 0.02 + TOLD, "rest": 0.02 + STOP},
                      acts.collision),
     "replayed": Row("commands replayed with an old number", "dropped; HOLD when the last good one lapses",

@@ -20,7 +20,7 @@ import numpy as np
 
 from gmps_robot.control.guard_checks import command_problem, stale
 from gmps_robot.control.guard_clock import tick_of
-from gmps_robot.control.guard_force import follow, remember
+from gmps_robot.control.guard_force import follow, is_pressed, remember
 from gmps_robot.control.guard_joints import Joints, forbidden, held_back, joints_after, joints_now, slow_down
 from gmps_robot.control.guard_state import GuardMode, GuardState, at_measured, latch
 from gmps_robot.control.guard_watch import mirror, watch
@@ -210,7 +210,7 @@ def _retreat(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, re
         state.retreat, state.tip_target, envelope.reset.speed, envelope.acceleration, state.period
     )
     away = float(np.linalg.norm(measured.tip_position - state.contact))  # the command is ahead of the arm
-    pressed = away > FREED and state.force.level > envelope.force_stop  # by something behind the arm
+    pressed = away > FREED and is_pressed(state.force, state.torque, envelope)  # by something behind the arm
     if not retreat or pressed:
         return _stop(envelope, replace(state, retreat=()), measured, reasons)
     moved = _advance(envelope, replace(state, retreat=retreat, source="reset", stopping=False), wanted, reasons)

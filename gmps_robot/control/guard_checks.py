@@ -11,7 +11,10 @@ from gmps_robot.control.kinematics import rotation_from_quaternion, tool_attitud
 from gmps_robot.types import ArmCommand, ArmState, CommandSource, FloatArray, SafetyEnvelope
 
 SOURCES: tuple[str, ...] = get_args(CommandSource)
-MEASURED = (("tip_position", 3), ("joints", 7), ("joint_velocities", 7), ("tip_velocity", 3), ("wrench", 6))
+MEASURED = (
+    ("tip_position", (3,)), ("joints", (7,)), ("joint_velocities", (7,)), ("tip_velocity", (3,)), ("wrench", (6,)),
+    ("residual_torque", (7, 0)),
+)  # fmt: skip
 ROUNDING = 1e-6  # of times [s]
 UNIT = 1e-3  # of a quaternion's length
 FARTHEST = 1.1  # of an attitude from the usual one [rad]
@@ -82,10 +85,11 @@ def state_problem(measured: ArmState, now: float, timeout: float) -> str:
 
 def numbers_problem(measured: ArmState) -> str:
     """Return which numbers of `measured` are none, as `state: ...`; empty when all are, however old."""
-    for name, size in MEASURED:
+    for name, sizes in MEASURED:
         value = as_numbers(getattr(measured, name))
-        if value is None or value.shape != (size,) or not np.isfinite(value).all():
-            return f"state: {name.replace('_', ' ')} {_short(getattr(measured, name))} is not {size} finite numbers"
+        if value is None or value.ndim != 1 or len(value) not in sizes or not np.isfinite(value).all():
+            found = _short(getattr(measured, name))
+            return f"state: {name.replace('_', ' ')} {found} is not {sizes[0]} finite numbers"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What the arm feels: force without the tool's own weight, filtered, and the way back from what it ran into."""
+"""What the arm feels: force at the tip without the tool's weight, torque in the joints, the way back from contact."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from gmps_robot.control.sawyer_model import sawyer_model
 from gmps_robot.types import FloatArray, SafetyEnvelope
 
+JOINT_NAMES = tuple(link.joint for link in sawyer_model().links)
+MOST_TORQUE = np.array([link.torque for link in sawyer_model().links])  # (7,) [N m]
 PATH_STEP = 0.002  # between remembered points of the path [m]
 PATH_POINTS = 50
 REACHED = 0.0005  # [m]
@@ -35,12 +38,34 @@ class Force:
         return float(np.linalg.norm(self.sample - self.bias))
 
 
+@dataclass(frozen=True)
+class Torque:
+    """Residual torque of the joints, (7,) each [N m]; (0,) is what the arm does not say now, or did not when armed."""
+
+    filtered: FloatArray = field(default_factory=lambda: np.zeros(0))
+    bias: FloatArray = field(default_factory=lambda: np.zeros(0))  # felt when the arm was armed
+
+    @property
+    def watched(self) -> bool:
+        """Whether it can be judged: what was never tared is an offset as likely as a contact."""
+        return bool(self.filtered.size and self.bias.size)
+
+
 def feel(force: Force, wrench: FloatArray, period: float, time_constant: float) -> Force:
     """Take in one measured `wrench` (6,), a sample per `period` [s]."""
     sample = np.array(wrench[:3], dtype=np.float64)
     share = 1.0 if force.samples == 0 else 1.0 - np.exp(-period / time_constant)
     filtered = force.filtered + share * (sample - force.filtered)
     return replace(force, sample=sample, filtered=filtered, samples=force.samples + 1)
+
+
+def feel_torque(torque: Torque, residual: FloatArray, period: float, time_constant: float) -> Torque:
+    """Take in one measured `residual` (7,) or (0,). After a silence it begins at the bias: one sample is no contact."""
+    sample = np.array(residual, dtype=np.float64)
+    before = torque.filtered if torque.filtered.size else torque.bias
+    if sample.size and before.size:
+        sample = before + (1.0 - np.exp(-period / time_constant)) * (sample - before)
+    return replace(torque, filtered=sample)
 
 
 def tare(force: Force, wrench: FloatArray) -> Force:
@@ -50,6 +75,12 @@ def tare(force: Force, wrench: FloatArray) -> Force:
     return replace(force, bias=force.filtered)
 
 
+def tare_torque(torque: Torque, residual: FloatArray) -> Torque:
+    """Call what is felt now nothing: the filtered torque where there is one, else `residual` (7,) or (0,)."""
+    felt = torque.filtered if torque.filtered.size else np.array(residual, dtype=np.float64)
+    return Torque(felt, felt)
+
+
 def force_problem(force: Force, envelope: SafetyEnvelope) -> str:
     """Return why the arm must stop and back off, as `force: ...`; empty when it need not."""
     if force.peak > envelope.force_hard:
@@ -57,6 +88,22 @@ def force_problem(force: Force, envelope: SafetyEnvelope) -> str:
     if force.level > envelope.force_stop:
         return f"force: {force.level:.0f} N, limit {envelope.force_stop:.0f}"
     return ""
+
+
+def torque_problem(torque: Torque, envelope: SafetyEnvelope) -> str:
+    """Return which joint feels more than it may, as `torque: ...`; empty when none does or the arm does not say."""
+    if not torque.watched:
+        return ""
+    felt, limit = np.abs(torque.filtered - torque.bias), MOST_TORQUE * envelope.joint_torque_share
+    joint = int(np.argmax(felt / limit))
+    if felt[joint] <= limit[joint]:
+        return ""
+    return f"torque: {felt[joint]:.1f} N m at {JOINT_NAMES[joint]}, limit {limit[joint]:.1f}"
+
+
+def is_pressed(force: Force, torque: Torque, envelope: SafetyEnvelope) -> bool:
+    """Whether something presses on the arm, told apart from one spike on the way back."""
+    return force.level > envelope.force_stop or bool(torque_problem(torque, envelope))
 
 
 def remember(path: Path, tip: FloatArray) -> Path:

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from gmps_robot.control.guard_checks import as_numbers, numbers_problem
-from gmps_robot.control.guard_force import Force, Path, tare
+from gmps_robot.control.guard_force import Force, Path, Torque, tare, tare_torque
 from gmps_robot.control.guard_joints import Joints
 from gmps_robot.control.kinematics import forward
 from gmps_robot.errors import ArmError, ObservationError
@@ -54,6 +54,7 @@ class GuardState:
     due: float = 0.0  # when the next tick is due [s]
     overruns: tuple[float, ...] = ()  # times of late ticks within the last second [s]
     force: Force = field(default_factory=Force)
+    torque: Torque = field(default_factory=Torque)
     path: Path = ()  # where the commanded tip came from
     retreat: Path = ()  # what is left of the way back from a contact
     contact: FloatArray = field(default_factory=lambda: np.zeros(3))  # (3,) where that way began [m]
@@ -102,8 +103,10 @@ def arm(state: GuardState, measured: ArmState) -> GuardState:
     ]
     if lacking:
         raise ArmError(f"the arm is not armed: {', '.join(lacking)}{': ' if status.detail else ''}{status.detail}")
-    force = tare(state.force, measured.wrench)
-    return replace(at_measured(state, measured), mode="ARMED", armed=True, bad_commands=0, force=force, path=())
+    return replace(
+        at_measured(state, measured), mode="ARMED", armed=True, bad_commands=0, path=(),
+        force=tare(state.force, measured.wrench), torque=tare_torque(state.torque, measured.residual_torque),
+    )
 
 
 def stop(state: GuardState, reason: str) -> GuardState:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gmps_robot.control.guard_checks import ROUNDING, is_outside, state_problem
-from gmps_robot.control.guard_force import feel, force_problem, way_back
+from gmps_robot.control.guard_force import feel, feel_torque, force_problem, torque_problem, way_back
 from gmps_robot.control.guard_state import FaultKind, GuardMode, GuardState, at_measured, latch
 from gmps_robot.types import ArmState, ArmStatus, SafetyEnvelope
 
@@ -40,8 +40,11 @@ def watch(
 ) -> GuardState:
     """Judge the measured state of an armed arm: what is stale takes the motion away, what is wrong latches."""
     problem = state_problem(measured, now, envelope.state_timeout + ROUNDING)
-    force = state.force if problem else feel(state.force, measured.wrench, state.period, envelope.force_filter)
-    state = replace(state, blind=bool(problem), force=force)
+    state = replace(state, blind=bool(problem))
+    if not problem:
+        force = feel(state.force, measured.wrench, state.period, envelope.force_filter)
+        torque = feel_torque(state.torque, measured.residual_torque, state.period, envelope.force_filter)
+        state = replace(state, force=force, torque=torque)
     if not state.armed:
         return state
     if problem:
@@ -57,11 +60,11 @@ def watch(
 
 
 def _judge(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, reasons: list[str]) -> GuardState:
-    force = force_problem(state.force, envelope)
-    if force and state.mode != "FAULT":
+    contact = force_problem(state.force, envelope) or torque_problem(state.torque, envelope)
+    if contact and state.mode != "FAULT":
         retreat, path = way_back(state.path, measured.tip_position, envelope.back_off)
         # Whoever moved the arm into it, homing too, comes to rest before the way back begins: that one is "reset".
-        state = replace(latch(state, "force", force), source="teleop", stopping=False)
+        state = replace(latch(state, "force", contact), source="teleop", stopping=False)
         return replace(state, retreat=retreat, path=path, contact=measured.tip_position)
     if state.force.level > envelope.force_warning:
         reasons.append(f"force: {state.force.level:.0f} N, warning at {envelope.force_warning:.0f}")

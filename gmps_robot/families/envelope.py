@@ -35,6 +35,7 @@ RANGES: dict[str, tuple[str, float, float]] = {
     "force_stop": ("N", 1.0, 100.0),
     "force_hard": ("N", 1.0, 140.0),
     "force_filter": ("s", 0.001, 0.5),
+    "joint_torque_share": ("of the joint's maximum", 0.01, 1.0),
     "back_off": ("m", 0.0, 0.1),
     "state_timeout": ("s", 0.005, 0.1),
     "state_lost": ("s", 0.05, 2.0),
@@ -66,10 +67,11 @@ def load_envelope(path: Path, places: Mapping[str, Vector3]) -> SafetyEnvelope:
 def check_envelope(envelope: SafetyEnvelope, places: Mapping[str, Vector3], where: str) -> None:
     """Check every number of `envelope`, which came from `where`. Raises as `load_envelope`."""
     for name, (unit, low, high) in RANGES.items():
-        value = getattr(envelope, name)
-        if not low <= value <= high:
-            told = f"{value:g} {unit}".strip()
-            raise ConfigError(f"{where}: {name} = {told}: expected {low:g} to {high:g}")
+        number = getattr(envelope, name)
+        for value in number if isinstance(number, tuple) else (number,):
+            if not low <= value <= high:
+                told = f"{value:g} {unit}".strip()
+                raise ConfigError(f"{where}: {name} = {told}: expected {low:g} to {high:g}")
     for lower, upper in ASCENDING:
         if getattr(envelope, lower) > getattr(envelope, upper):
             pair = f"{lower} = {getattr(envelope, lower):g}, {upper} = {getattr(envelope, upper):g}"

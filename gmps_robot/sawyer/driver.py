@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PERIOD = 0.01  # [s]
 LINK_LOST = 0.5  # silence after which there is no link [s]
 SILENT = 0.5  # silence after which nothing is commanded any more: the robot's own time-out acts [s]
+TORQUE_OLD = 0.5  # joint torques older than this are not told [s]
 COLLISION_SHOWN = 0.1  # how long a collision is reported [s]
 TRANSPORT, OLDEST = 0.005, 0.03  # from the robot's joints to our ears; no further is a motion extrapolated [s]
 CATCH_UP = 0.025  # time constant for what late control periods have moved too far [s]
@@ -118,6 +119,7 @@ class SawyerArm(GuardedArm):
             wrench=tip.wrench,
             gripper=self._wire.gripper.opening,
             status=self._status(robot, now),
+            residual_torque=robot.residual_torque if now - robot.residual_s <= TORQUE_OLD else np.zeros(0),
         )
 
     def _status(self, robot: Robot, now: float) -> ArmStatus:

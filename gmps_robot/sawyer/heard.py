@@ -8,7 +8,7 @@ state that the robot itself calls not valid.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,9 @@ from gmps_robot.types import FloatArray
 NAMES = tuple(link.joint for link in sawyer_model().links)
 GRIPPER_TIP, HAND = "right_gripper_tip", "right_hand"
 OVERTAKEN_NS = 200_000_000  # a stamp further back than this is a clock that jumped, not a message that was overtaken
+# What the robot itself explains of `actual_effort`, besides gravity. The torque of its interaction controller is not
+# among them: that is a torque it wants, and this driver never asks for one.
+DRIVE_TRAIN = ("hysteresis_model_effort", "crosstalk_model_effort")
 PRESSED = 1  # RobotAssemblyState.estop_button
 NEVER = float("-inf")
 
@@ -65,6 +68,8 @@ class Robot:
     assembly_s: float = NEVER
     limits: Limits | None = None
     collision_s: float = NEVER  # when the robot last felt one
+    residual_torque: FloatArray = field(default_factory=lambda: np.zeros(0))  # (7,) [N m]; (0,) before the first
+    residual_s: float = NEVER
     tips_valid: bool = True  # what the robot says of its newest tip state; of those not valid none is kept
     rejected: int = 0  # messages dropped: not finite, not valid, or overtaken
 
@@ -81,7 +86,7 @@ class Heard:
         self._robot = Robot(np.full(JOINTS, np.nan), np.full(JOINTS, np.nan))
         self._joint_s = np.full(JOINTS, NEVER)
         self._joint_stamps = np.zeros(JOINTS, dtype=np.int64)
-        self._tip_stamp = 0
+        self._tip_stamp = self._torque_stamp = 0
 
     def robot(self) -> Robot:
         """Return everything heard so far."""
@@ -125,6 +130,18 @@ class Heard:
             self._tip_stamp = stamp
             self._robot = replace(self._robot, tips=tips, tips_s=tips_s)
 
+    def on_torques(self, message: Any, receipt_s: float) -> None:
+        """SEAJointState of all joints at once. What is left of a joint's effort opposes what presses on the arm."""
+        stamp, residual = nanoseconds(message.header.stamp), _residual(message)
+        with self._lock:
+            late = self._torque_stamp - OVERTAKEN_NS < stamp < self._torque_stamp
+            if late or residual is None or not np.isfinite(residual).all():
+                self._reject()
+                return
+            residual_s = self._robot.residual_s if stamp == self._torque_stamp else receipt_s
+            self._torque_stamp = stamp
+            self._robot = replace(self._robot, residual_torque=residual, residual_s=residual_s)
+
     def on_assembly(self, message: Any, receipt_s: float) -> None:
         """RobotAssemblyState."""
         pressed = int(message.estop_button) == PRESSED
@@ -156,3 +173,12 @@ def _tip(name: str, state: Any) -> Tip:
         str(name), np.array([place.x, place.y, place.z]), np.array([turn.x, turn.y, turn.z, turn.w]),
         np.array([speed.x, speed.y, speed.z]), np.array([force.x, force.y, force.z, torque.x, torque.y, torque.z]),
     )
+
+
+def _residual(message: Any) -> FloatArray | None:
+    """Effort (7,) [N m] that the robot's own models leave unexplained; None where a joint of the arm is missing."""
+    names, drive_train = list(message.name), [getattr(message, term) for term in DRIVE_TRAIN]
+    models = [message.gravity_model_effort, *(each for each in drive_train if len(each))]  # a model may be left out
+    if not set(NAMES) <= set(names) or any(len(each) != len(names) for each in (message.actual_effort, *models)):
+        return None
+    return np.asarray(message.actual_effort - np.sum(models, axis=0))[[names.index(name) for name in NAMES]]

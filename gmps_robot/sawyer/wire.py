@@ -56,6 +56,8 @@ class Wire:
         ]
         collision = f"{LIMB}/collision_detection_state"
         node.subscribe(collision, "intera_core_msgs/CollisionDetectionState", heard.on_collision)
+        torques = f"{LIMB}/gravity_compensation_torques"  # an arm without them is driven all the same
+        node.subscribe(torques, "intera_core_msgs/SEAJointState", heard.on_torques)
         gripper = node.subscribe(f"{GRIPPER}/state", "intera_core_msgs/IODeviceStatus", self.gripper.on_state)
         for subscription in needed:
             subscription.wait(FIRST_WORD)

@@ -10,15 +10,15 @@ import numpy as np
 from gmps_robot.control.sawyer_model import JOINTS
 from gmps_robot.families.family import Family
 from gmps_robot.types import FloatArray
-from sim.contact import gripper_wrench
+from sim.contact import contact_torque, gripper_wrench
 from sim.emulator.gripper import STROKE
-from sim.emulator.noise import Noise
+from sim.emulator.noise import MOVING, Noise
 from sim.sawyer import TIP_SITE, finger_position
 from sim.scenes import OBJECT_JOINT
 from sim.worlds import START_GRIPPER, start_scene
 
 COLLISION_FORCE = 5.0  # of a link or the hand, not of the pads, which are made to touch [N]
-WRENCH_TIME = 0.02  # series-elastic joints do not see the spikes of stick and slip: a low-pass [s]
+SPRING_TIME = 0.02  # series-elastic joints do not see the spikes of stick and slip: a low-pass [s]
 _PADS = ("left_finger", "right_finger")
 
 
@@ -41,8 +41,8 @@ class Body:
         self._hand, self._tip = self.model.body("hand").id, self.model.site(TIP_SITE).id
         self._table = self.model.geom("table").id
         self._arm = {i for i in range(self.model.nbody) if self._is_arm(self.model.body(i).name)}
-        self._push, self._push_until = np.zeros(3), 0.0
-        self._wrench = np.zeros(6)
+        self._push, self._push_until, self._pushed = np.zeros(3), 0.0, self._hand
+        self._wrench, self._torque = np.zeros(6), np.zeros(self.model.nv)
         mj.mj_resetDataKeyframe(self.model, self.data, 0)
         self._refresh()
 
@@ -52,16 +52,19 @@ class Body:
         data.ctrl[:JOINTS] = joint_target
         data.ctrl[JOINTS:] = finger_position(np.array([command_of(opening)]))[0]
         push = self._push if now < self._push_until else np.zeros(3)
-        data.xfrc_applied[self._hand, :3] = push
+        data.xfrc_applied[:, :3] = 0.0
+        data.xfrc_applied[self._pushed, :3] = push
         mj.mj_step(self.model, data)
         wrench = gripper_wrench(self.model, data, self.tip)
-        wrench[:3] += push
-        self._wrench += self.dt / (WRENCH_TIME + self.dt) * (wrench - self._wrench)
+        wrench[:3] += push if self._pushed == self._hand else 0.0
+        share = self.dt / (SPRING_TIME + self.dt)
+        self._wrench += share * (wrench - self._wrench)
+        self._torque += share * (contact_torque(self.model, data, self._pushed, push) - self._torque)
         self._refresh()
 
-    def push(self, force: FloatArray, until: float) -> None:
-        """Press on the hand with `force` (3,) [N] until `until` [s]."""
-        self._push, self._push_until = np.array(force), until
+    def push(self, force: FloatArray, until: float, body: str = "hand") -> None:
+        """Press on the hand, or on the link called `body`, with `force` (3,) [N] until `until` [s]."""
+        self._push, self._push_until, self._pushed = np.array(force), until, self.model.body(body).id
 
     def raise_table(self, height: float) -> None:
         """Put the table's top at `height` [m], and the object on it."""
@@ -135,13 +138,16 @@ class Body:
         data = self.data
         position, velocity = self._noise.joints()
         tip_twist = self._twist(mj.mjtObj.mjOBJ_SITE, self._tip)
-        gravity = data.qfrc_gravcomp[:JOINTS]
+        gravity, speed = data.qfrc_gravcomp[:JOINTS], data.qvel[:JOINTS]
+        hysteresis = self.model.dof_frictionloss[:JOINTS] * np.tanh(speed / MOVING)
+        # The springs sit behind motor and gear: they feel the links, what these press against, and some friction.
+        effort = gravity + hysteresis - self._torque[:JOINTS] + self._noise.torque(speed)
         return {
             "position": data.qpos[:JOINTS] + position,
-            "velocity": data.qvel[:JOINTS] + velocity,
-            "effort": data.qfrc_actuator[:JOINTS] + gravity,
+            "velocity": speed + velocity,
+            "effort": effort,
             "gravity": gravity,
-            "interaction": data.qfrc_constraint[:JOINTS],
+            "hysteresis": hysteresis,
             "hand_pose": _pose(data.xpos[self._hand], data.xmat[self._hand]),
             "hand_twist": self._twist(mj.mjtObj.mjOBJ_XBODY, self._hand),
             "tip_pose": _pose(data.site_xpos[self._tip], data.site_xmat[self._tip]),

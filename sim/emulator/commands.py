@@ -35,7 +35,7 @@ class Commands:
             "robot_error": lambda _, now: self._robot.change(assembly.fail(self._robot.assembly), now),
             "collision": lambda o, _: setattr(self._robot, "collision", bool(o["active"])),
             "nan_state": lambda o, _: setattr(self._robot, "nan_state", bool(o["active"])),
-            "push": lambda o, now: self._robot.body.push(np.array(o["force"]), now + float(o["seconds"])),
+            "push": lambda o, now: self._robot.body.push(np.array(o["force"]), now + float(o["seconds"]), o["body"]),
             "table": lambda o, _: self._robot.body.raise_table(float(o["height"])),
             "tip_shift": lambda o, _: setattr(self._robot, "tip_shift", np.array(o["offset"])),
             "tip_invalid": lambda o, _: setattr(self._robot, "tip_valid", not o["active"]),

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from gmps_robot.control.sawyer_model import sawyer_model
 from gmps_robot.errors import ConfigError, nearest
 
 REQUIRED = object()
 VECTORS = {"push": "force", "tip_shift": "offset"}
+BODIES = ("hand", *(link.name for link in sawyer_model().links))
 ACTIONS = ("none", "drop", "delay", "duplicate", "reorder")
 TOPICS = (
     "/robot/joint_states", "/robot/state", "/robot/joint_limits", "/robot/homing_states", "/robot/head/head_state",
@@ -21,6 +23,7 @@ TOPICS = (
     )),
     "/io/end_effector/config", "/io/end_effector/right_gripper/config", "/io/end_effector/right_gripper/state",
 )  # fmt: skip
+CHOICES = {"topic": {"topic": TOPICS, "action": ACTIONS}, "push": {"body": BODIES}}
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,10 @@ FAULTS: dict[str, Fault] = {
     "robot_error": Fault("the robot finds a joint fault and stops", {}),
     "collision": Fault("collision_detection_state, whatever touches", {"active": True}),
     "nan_state": Fault("NaN in the joint states", {"active": True}),
-    "push": Fault("press on the hand with a force [N] for some time [s]", {"force": REQUIRED, "seconds": 0.5}),
+    "push": Fault(
+        "press on the hand, or on a link, which the tip does not feel, with a force [N] for some time [s]",
+        {"force": REQUIRED, "seconds": 0.5, "body": "hand"},
+    ),
     "table": Fault("put the table's top at a height [m]", {"height": 0.03}),
     "tip_shift": Fault("report the tip shifted [m], as another gripper would", {"offset": (0.012, 0.0, 0.0)}),
     "tip_invalid": Fault("call the tip states not valid; their numbers stay as they are", {"active": True}),
@@ -76,10 +82,9 @@ def checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(f"fault {name!r} needs {', '.join(absent)}: {FAULTS[name].does}")
     if name in VECTORS:
         full[VECTORS[name]] = _vector(name, VECTORS[name], full[VECTORS[name]])
-    if name == "topic":
-        for option, valid in (("topic", TOPICS), ("action", ACTIONS)):
-            if full[option] not in valid:
-                raise ConfigError(f"fault 'topic': {option} = {full[option]!r}{nearest(str(full[option]), valid)}")
+    for option, valid in CHOICES.get(name, {}).items():
+        if full[option] not in valid:
+            raise ConfigError(f"fault {name!r}: {option} = {full[option]!r}{nearest(str(full[option]), valid)}")
     return full
 
 

@@ -1,10 +1,10 @@
-"""Measurement noise of the arm: encoders, and the wrench that series-elastic joints infer."""
+"""Measurement noise of the arm: encoders, the torques of series-elastic joints, and the wrench inferred from them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from gmps_robot.control.sawyer_model import JOINTS
+from gmps_robot.control.sawyer_model import JOINTS, sawyer_model
 from gmps_robot.types import FloatArray
 
 POSITION = 5e-5  # standard deviation [rad]
@@ -15,6 +15,10 @@ DRIFT = np.array([0.5, 0.5, 0.5, 0.03, 0.03, 0.03])  # standard deviation of the
 DRIFT_TIME = 20.0  # [s]
 HYSTERESIS = 1.5  # the joints' friction, seen at the tip, against the motion [N]
 _MOVING = 0.02  # [m/s]
+# Of joint torques, as shares of each joint's maximum: white, largest constant offset, friction that no model explains.
+TORQUE, TORQUE_BIAS, TORQUE_FRICTION = 0.005, 0.03, 0.02
+MOVING = 0.02  # a joint [rad/s]
+_MOST_TORQUE = np.array([link.torque for link in sawyer_model().links])  # [N m]
 
 
 class Noise:
@@ -25,6 +29,8 @@ class Noise:
         self._scale = scale
         self._bias = self._rng.uniform(-1.0, 1.0, 6) * BIAS
         self._drift = self._rng.standard_normal(6) * DRIFT
+        self._torque_rng = np.random.default_rng(np.random.SeedSequence([seed, 0x70C]))
+        self._torque_bias = self._torque_rng.uniform(-1.0, 1.0, JOINTS) * TORQUE_BIAS
 
     def joints(self) -> tuple[FloatArray, FloatArray]:
         """Errors (7,) of joint positions [rad] and velocities [rad/s]."""
@@ -40,3 +46,9 @@ class Noise:
         speed = float(np.linalg.norm(tip_velocity))
         error[:3] -= HYSTERESIS * np.tanh(speed / _MOVING) * tip_velocity / max(speed, 1e-9)
         return np.asarray(self._scale * error)
+
+    def torque(self, velocities: FloatArray) -> FloatArray:
+        """Error (7,) of the joint torques [N m] while the joints turn with `velocities` (7,) [rad/s]."""
+        white = TORQUE * self._torque_rng.standard_normal(JOINTS)
+        friction = TORQUE_FRICTION * np.tanh(velocities / MOVING)
+        return np.asarray(self._scale * _MOST_TORQUE * (self._torque_bias + white + friction))

@@ -22,7 +22,7 @@ STATE_FIELDS: tuple[tuple[str, int], ...] = (
     ("stamp", 1),  # seconds since 1970
     ("due", 1),  # which groups of topics this state is for: bits of DUE_*
     ("position", 7), ("velocity", 7), ("effort", 7),
-    ("commanded_position", 7), ("commanded_velocity", 7), ("gravity", 7), ("interaction", 7),
+    ("commanded_position", 7), ("commanded_velocity", 7), ("gravity", 7), ("hysteresis", 7),
     ("hand_pose", 7), ("hand_twist", 6), ("tip_pose", 7), ("tip_twist", 6), ("wrench", 6),
     ("collision", 1), ("tip_valid", 1),
     ("homed", 1), ("ready", 1), ("enabled", 1), ("stopped", 1), ("error", 1), ("estop_button", 1), ("estop_source", 1),

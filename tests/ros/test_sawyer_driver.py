@@ -108,6 +108,7 @@ def test_two_publishers_are_a_fault_and_the_health_says_so(rig: Graph) -> None:
     figures = {value.key: value.value for value in health[-1].status[0].values}
     assert float(figures["rate of /robot/joint_states"]) > 50.0
     assert int(figures["control periods"]) > 50
+    assert figures["joint torques"] == "watched"
     rig.probe.destroy_publisher(intruder)
     rig.until(lambda: rig.call(Trigger, "arm/reset_fault", Trigger.Request()).success)
     rig.until(lambda: guard[-1].state in ("HOLD", "ARMED"))

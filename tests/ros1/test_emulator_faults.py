@@ -256,6 +256,7 @@ def test_the_trace_is_that_of_the_tip(client: Client) -> None:
         ("estop_pres", {}, "estop_press"),
         ("push", {}, "needs force"),
         ("push", {"force": [1.0]}, "three numbers"),
+        ("push", {"force": [1.0, 0.0, 0.0], "body": "right_3"}, "right_l3"),
         ("topic", {"topic": "/robot/state", "action": "drop", "sahre": 1.0}, "share"),
         ("topic", {"topic": "/robot/state", "action": "lose"}, "delay"),
         ("topic", {"topic": "/robot/stat", "action": "drop"}, "/robot/state"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -100,6 +101,16 @@ def test_what_is_felt_while_it_is_armed_counts_as_nothing(arm: Driven) -> None:
         levels.append(arm.arm.guard_state.force.level)
     assert np.median(levels) < 2.5  # of 9 N; noise and drift remain
     time.sleep(3.5)
+
+
+def test_a_push_on_the_forearm_which_the_tip_does_not_feel_is_a_fault(arm: Driven) -> None:
+    assert arm.arm.guard_state.torque.watched
+    pushed = arm.emulator.inject("push", force=(0.0, 200.0, 0.0), seconds=0.4, body="right_l3")
+    until(lambda: arm.mode == "FAULT", "nobody minds")
+    assert time.monotonic() - pushed < 0.4  # 0.1 s, on an idle machine
+    assert re.fullmatch(r"torque: .* N m at right_j[0-3], limit .*", arm.arm.guard_state.fault_reason)
+    assert arm.stopping_time(pushed + 0.4) < 0.5
+    assert arm.mode == "FAULT"
 
 
 @pytest.mark.parametrize("act", ["switched off", "e-stop"])

@@ -58,6 +58,8 @@ class VirtualTime:
             np.array(state["position"]), np.array(state["velocity"]), self.now,
             (heard.Tip(heard.GRIPPER_TIP, pose[:3], pose[3:], twist[:3], wrench),), self.now,
             heard.Assembly(bool(state["enabled"]), bool(state["stopped"])), self.now, heard.Limits(by_joint),
+            residual_torque=np.subtract(state["effort"], np.add(state["gravity"], state["hysteresis"])),
+            residual_s=self.now,
         )  # fmt: skip
 
 

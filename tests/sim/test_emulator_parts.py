@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import mujoco as mj
 import numpy as np
 import pytest
 
+from gmps_robot.control.kinematics import forward
 from gmps_robot.control.sawyer_model import sawyer_model
 from gmps_robot.families.push import PushFamily
 from sim.emulator import assembly, wire
@@ -163,6 +165,48 @@ def test_a_push_shows_in_the_wrench_and_ends() -> None:
     assert made.body.measure(0.01)["wrench"][1] == pytest.approx(30.0, abs=2.0)
     live(made, now, 1.0)
     assert np.abs(made.body.measure(0.01)["wrench"]).max() < 2.0
+
+
+def residual(made: Robot) -> np.ndarray:
+    """What the driver makes of the joint torques (7,) [N m]."""
+    said = made.body.measure(0.01)
+    return np.asarray(said["effort"] - said["gravity"] - said["hysteresis"])
+
+
+@pytest.mark.parametrize(("body", "felt"), [("hand", 30.0), ("right_l3", 0.0)])
+def test_a_push_is_felt_by_the_joints_wherever_it_is_and_by_the_tip_on_the_hand_alone(body: str, felt: float) -> None:
+    made = robot()
+    now = enabled(made)
+    made.body.push(np.array([0.0, 30.0, 0.0]), now + 0.5, body)
+    live(made, now, 0.4)
+    model, data, jacobian = made.body.model, made.body.data, np.zeros((3, made.body.model.nv))
+    mj.mj_jacBodyCom(model, data, jacobian, None, model.body(body).id)
+    opposed = -30.0 * jacobian[1, :7]
+    assert np.abs(opposed).max() > 5.0
+    np.testing.assert_allclose(residual(made), opposed, atol=0.1)
+    assert made.body.measure(0.01)["wrench"][1] == pytest.approx(felt, abs=2.0)
+    live(made, now + 0.4, 1.0)
+    assert np.abs(residual(made)).max() < 0.1
+
+
+def test_joints_that_turn_freely_feel_nothing_beyond_what_is_modelled_and_noise_of_a_few_percent() -> None:
+    most = np.array([link.torque for link in sawyer_model().links])
+    for noise, share in ((0.0, 0.002), (1.0, 0.08)):
+        made = robot(noise)
+        drive(made, enabled(made), 0.5, [0.2, -0.2, 0.0, 0.0, 0.0, 0.0, 0.4])
+        assert np.abs(made.body.measure(0.01)["hysteresis"]).max() > 0.2
+        assert (np.abs(residual(made)) < share * most).all()
+
+
+def test_the_joints_oppose_what_presses_on_the_tip() -> None:
+    made = robot()
+    now = enabled(made)
+    made.body.raise_table(0.03)
+    live(made, now, 0.5)
+    jacobian = forward(made.body.joints[None]).jacobian[0]
+    wrench = made.body.measure(0.01)["wrench"]
+    assert np.linalg.norm(wrench[:3]) > 10.0
+    np.testing.assert_allclose(residual(made), -jacobian.T @ wrench, atol=0.05 * np.abs(residual(made)).max())
 
 
 def test_noise_is_seeded_and_has_a_bias() -> None:

@@ -59,7 +59,10 @@ class Adversary:
         if 0.005 < draw < 0.007:
             seen = replace(seen, joints=np.full(7, np.nan))
         elif 0.007 < draw < 0.009:
-            seen = replace(seen, wrench=self.rng.normal(size=6) * 12.0)
+            wrench = self.rng.normal(size=6) * 12.0
+            seen = replace(seen, wrench=wrench, residual_torque=np.resize(3.0 * wrench, 7))
+        elif 0.5 < draw < 0.505:
+            seen = replace(seen, residual_torque=np.zeros(0))
         elif 0.009 < draw < 0.010:
             seen = replace(seen, status=ArmStatus(collision=True))
         elif 0.010 < draw < 0.011:

@@ -12,7 +12,7 @@ FACTORS = {
     "joint_margin": 0.5, "condition_zone": 1.2, "condition_limit": 1.2, "outside_tolerance": 1.5,
     "tracking_tolerance": 1.3, "force_warning": 1.3, "force_stop": 1.2, "force_hard": 1.2, "force_filter": 1.5,
     "back_off": 0.5, "state_timeout": 1.3, "state_lost": 1.3, "image_timeout": 1.3, "action_timeout": 1.4,
-    "operator_timeout": 1.3,
+    "operator_timeout": 1.3, "joint_torque_share": 1.2,
 }  # fmt: skip
 STEPS = {"table_height": -0.01, "overruns": 1, "bad_commands_to_fault": 1}
 OUTWARDS = 0.01  # of walls [m]
@@ -28,7 +28,9 @@ MUTANTS = (
 def loosened(envelope: SafetyEnvelope, mutant: str) -> SafetyEnvelope:
     """Return `envelope` with the limit called `mutant` loosened. A source's walls take the hard box with them."""
     if mutant in FACTORS:
-        return replace(envelope, **{mutant: getattr(envelope, mutant) * FACTORS[mutant]})
+        number, factor = getattr(envelope, mutant), FACTORS[mutant]
+        each = tuple(factor * share for share in number) if isinstance(number, tuple) else factor * number
+        return replace(envelope, **{mutant: each})
     if mutant in STEPS:
         return replace(envelope, **{mutant: getattr(envelope, mutant) + STEPS[mutant]})
     name, _, rest = mutant.partition(".")

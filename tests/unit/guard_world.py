@@ -27,7 +27,10 @@ START = forward(START_JOINTS[None]).position[0]
 def arm_state(joints: np.ndarray, now: float) -> ArmState:
     """An arm at rest at `joints` (7,), measured at `now` [s]."""
     upright, tip = np.array([0.0, 0.0, 0.0, 1.0]), forward(joints[None]).position[0]
-    return ArmState(round(now * 1e9), joints.copy(), np.zeros(7), tip, upright, np.zeros(3), np.zeros(6), 0.0)
+    return ArmState(
+        round(now * 1e9), joints.copy(), np.zeros(7), tip, upright, np.zeros(3), np.zeros(6), 0.0,
+        residual_torque=np.zeros(7),
+    )  # fmt: skip
 
 
 def armed_at(joints: np.ndarray, period: float = PERIOD) -> GuardState:

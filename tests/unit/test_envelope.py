@@ -56,6 +56,8 @@ def test_another_number_is_another_envelope(tmp_path: Path) -> None:
         ("force_stop: 30.0", "force_stop: .nan", r"force_stop = nan N: expected 1 to 100"),
         ("force_stop: 30.0", "force_stop: 70.0", r"force_stop = 70, force_hard = 60: the first must not be above"),
         ("table_height: 0.0", "table_height: low", r"table_height = 'low': expected a number"),
+        ("joint_torque_share: [0.36", "joint_torque_share: [36", r"joint_torque_share = 36 of the joint's maximum: ex"),
+        ("joint_torque_share: [0.36,", "joint_torque_share: [", r"joint_torque_share = .*: expected 7 values"),
         ("box_high: [0.86, 0.24, 0.30]", "box_high: [0.86, -0.3, 0.30]", r"box y = -0.24 to -0.3 m: expected low"),
         ("  speed: 0.20", "  pace: 0.20", r"policy: unknown key 'pace'"),
         ("box_low: [0.34, -0.24, 0.015]", "box_low: [0.34, -0.24]", r"expected 3 values"),

@@ -27,7 +27,7 @@ def test_no_limit_is_broken_by_any_input(period: float, seed: int) -> None:
         assert broken_limits(ENVELOPE, before, after, applied) == [], (count, after.mode, applied.reasons)
         moving += after.mode == "MOVING"
     assert moving > STEPS / 5, "the adversary hardly moved the arm"
-    assert {"speed", "acceleration", "box", "table, fingers", "command", "state"} <= adversary.seen
+    assert {"speed", "acceleration", "box", "table, fingers", "command", "state", "torque"} <= adversary.seen
 
 
 @pytest.mark.parametrize("period", [0.05, 0.01])

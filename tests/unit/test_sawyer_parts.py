@@ -14,7 +14,7 @@ from gmps_robot.sawyer.gripper import STROKE, Gripper
 from gmps_robot.sawyer.heard import NAMES, Heard, Robot, Tip
 from gmps_robot.sawyer.messages import make, nanoseconds, stamp
 
-SECOND = 1_000_000_000
+SECOND, ONES = 1_000_000_000, np.ones(7)
 
 
 def joints(time_ns: int, names: tuple[str, ...] = NAMES, value: float = 0.5) -> Any:
@@ -79,6 +79,47 @@ def test_a_tip_that_nobody_asks_for_may_be_not_valid() -> None:
     heard = Heard()
     heard.on_tips(tips(SECOND, True, False, names=("right_gripper_tip", "right_hand_camera")), 1.0)
     assert (heard.robot().tips_s, heard.robot().tips_valid) == (1.0, True)
+
+
+def torques(time_ns: int, names: tuple[str, ...] = NAMES, **terms: object) -> Any:
+    header = make("std_msgs/Header", stamp=stamp(time_ns))
+    return make("intera_core_msgs/SEAJointState", header=header, name=list(names), **terms)
+
+
+def test_residual_torque_is_what_gravity_and_drive_train_do_not_explain_by_name() -> None:
+    heard, names = Heard(), ("head_pan", *reversed(NAMES))
+    assert heard.robot().residual_torque.shape == (0,)
+    row = np.arange(8.0)
+    models = {"gravity_model_effort": 10.0 + row, "hysteresis_model_effort": 0.5 * row}
+    unused = {"gravity_only": 99.0 + row, "interaction_torque": 99.0 + row}
+    heard.on_torques(torques(SECOND, names, actual_effort=12.0 + 2.0 * row, **models, **unused), 1.0)
+    assert heard.robot().residual_torque == pytest.approx(2.0 + 0.5 * row[:0:-1])  # of the last joint first
+    models["crosstalk_model_effort"] = np.full(8, 0.25)
+    heard.on_torques(torques(2 * SECOND, names, actual_effort=12.0 + 2.0 * row, **models), 2.0)
+    assert heard.robot().residual_torque == pytest.approx(1.75 + 0.5 * row[:0:-1])
+    assert heard.robot().residual_s == 2.0
+
+
+@pytest.mark.parametrize(
+    ("names", "terms"),
+    [
+        (NAMES, {"actual_effort": np.nan * ONES, "gravity_model_effort": ONES}),
+        (NAMES, {"actual_effort": ONES}),
+        (NAMES, {"gravity_model_effort": ONES}),
+        (NAMES, {"actual_effort": ONES, "gravity_model_effort": ONES, "hysteresis_model_effort": np.ones(3)}),
+        (NAMES[1:], {"actual_effort": ONES[1:], "gravity_model_effort": ONES[1:]}),
+    ],
+    ids=["not finite", "no model", "no effort", "half a model", "a joint missing"],
+)
+def test_torques_that_do_not_say_all_are_dropped_and_those_before_grow_old(
+    names: tuple[str, ...], terms: dict[str, object]
+) -> None:
+    heard = Heard()
+    heard.on_torques(torques(SECOND, actual_effort=np.ones(7), gravity_model_effort=np.zeros(7)), 1.0)
+    heard.on_torques(torques(SECOND + 10_000_000, names, **terms), 1.01)
+    heard.on_torques(torques(SECOND, actual_effort=np.full(7, 9.0), gravity_model_effort=np.zeros(7)), 1.02)  # a repeat
+    robot = heard.robot()
+    assert (robot.residual_s, robot.rejected) == (1.0, 1)
 
 
 def test_a_pressed_button_is_a_stop() -> None:

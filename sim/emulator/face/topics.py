@@ -85,7 +85,7 @@ class Builder:
             commanded_velocity=state["commanded_velocity"], commanded_acceleration=nothing, commanded_effort=nothing,
             actual_position=state["position"], actual_velocity=state["velocity"], actual_effort=state["effort"],
             gravity_model_effort=state["gravity"], gravity_only=state["gravity"],
-            interaction_torque=state["interaction"], hysteresis_model_effort=nothing, crosstalk_model_effort=nothing,
+            interaction_torque=nothing, hysteresis_model_effort=state["hysteresis"], crosstalk_model_effort=nothing,
         )  # fmt: skip
 
     def homing_states(self, _: State) -> Any:

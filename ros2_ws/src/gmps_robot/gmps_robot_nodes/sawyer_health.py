@@ -32,6 +32,7 @@ class SawyerHealth:
             "fault": guard.fault_reason,
             "master": str(wire.node.master_error or wire.node.master.uri),
             "joint state age ms": round(1e3 * (now - robot.joints_s), 1),
+            "joint torques": "watched" if guard.torque.watched else "not watched: not told now, or not when armed",
             "messages rejected": robot.rejected,
             "control periods": timing.cycles,
             "control overruns": timing.missed,
