@@ -53,6 +53,7 @@ def run(options: CheckOptions) -> int:
     found = drift(solution, image, hand_pose(arm))
     verdict = "the calibration holds" if found.holds else "CALIBRATE AGAIN: camera, board or its holder has moved"
     seen = f"{found.corners} corners, {found.pixels:.2f} px"
-    print(f"drift {1e3 * found.position:.2f} mm, {found.rotation:.3f} deg ({seen}): {verdict}")
+    turned = f"{found.rotation:.2f} +- {found.rotation_error:.2f} deg"
+    print(f"drift {1e3 * found.position:.2f} mm, {turned} ({seen}): {verdict}")
     write_figures({**asdict(found), "holds": found.holds}, options.json)
     return 0 if found.holds else 1
