@@ -27,7 +27,7 @@ help:
 	@echo 'make test        set everything up, then lint and all tests'
 	@echo 'make lint        ruff, mypy --strict, import contracts'
 	@echo 'make bench       the speed figures of docs/results.md'
-	@echo 'make test-stack  whole stacks: dead-man in a browser over DDS, teaching on the emulated arm, a table of goals'
+	@echo 'make test-stack  whole stacks: dead-man in a browser over DDS, teaching on the emulated arm, calibration over its wire'
 	@echo 'make bench-panel key to command, camera to screen, control loop beside two browsers'
 	@echo 'make teach-test  a scripted operator teaches through the page, in a browser, on the twin'
 	@echo 'make teach-to-train the same, then GMPS and imitation trained from it and compared on held-out goals'
@@ -102,7 +102,8 @@ STACK_TESTS := tests/ros/test_teleop_stack.py \
     tests/ros/test_launch.py::test_the_supervisor_runs_goals_to_a_table_and_a_file \
     tests/ros/test_adaptation.py::test_a_silent_camera_ends_the_episode_and_it_is_run_again \
     tests/ros/test_tracker_node.py::test_an_adaptation_judged_by_a_marker_comes_out_as_the_truth_would \
-    tests/ros/test_panel_node.py::test_a_session_is_started_judged_stopped_and_released_from_the_page
+    tests/ros/test_panel_node.py::test_a_session_is_started_judged_stopped_and_released_from_the_page \
+    tests/ros1/test_calibrate.py
 compute: setup-test
 	$(VENV)/bin/pytest -n 2 --dist loadfile -m 'not alone' tests/unit tests/architecture tests/sim tests/data \
 	    tests/calibration $(LIVE_TESTS) $(ARGS)
@@ -128,7 +129,7 @@ crash-test: setup-test
 
 IN_BROWSER := CHROMIUM="$$(cat $(STAMPS)/chromium)" $(PY) -m
 
-# Three minutes; `make test` has the same faults with the demo's driver behind the page.
+# Six minutes; `make test` has the same faults with the demo's driver behind the page.
 test-stack: setup-test
 	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest $(STACK_TESTS) $(ARGS)
 
