@@ -155,9 +155,12 @@ class Emulator:
         events = self._ask({"do": "events"})["events"]
         return [event for event in events if what in ("", event["what"])]
 
-    def trace(self) -> FloatArray:
-        """Return the last minute of the true tip: monotonic time [s], position [m], velocity [m/s], (n, 7), 200 Hz."""
-        return np.frombuffer(self._ask({"do": "trace"})).reshape(-1, 7)
+    def trace(self, seconds: float = 60.0) -> FloatArray:
+        """Return the last `seconds` of the true tip, at most a minute, (n, 7) at 200 Hz.
+
+        Columns: monotonic time [s], position (3) [m], velocity (3) [m/s]. Who asks often asks for little.
+        """
+        return np.frombuffer(self._ask({"do": "trace", "seconds": seconds})).reshape(-1, 7)
 
     def close(self) -> None:
         """End all processes; nothing is left behind."""

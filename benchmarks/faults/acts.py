@@ -11,7 +11,7 @@ import time
 
 from std_srvs.srv import SetBool, Trigger
 
-from benchmarks.faults.rig import AT_REST, Rig
+from benchmarks.faults.rig import AT_REST, LATELY, Rig
 from benchmarks.faults.stop import Figures, MissedError
 
 BACKED_OFF = 0.01  # at least, after a contact [m]
@@ -118,11 +118,11 @@ def tip_returns(rig: Rig) -> None:
 def contact(rig: Rig) -> Figures:
     """The table lies 30 mm higher than in the model; the way home ends in it."""
     rig.sweep()
-    rig.until(lambda: abs(rig.emulator.trace()[-1, 2]) > 0.1, "no sweep", 5.0)
+    rig.until(lambda: abs(rig.emulator.trace(LATELY)[-1, 2]) > 0.1, "no sweep", 5.0)
     rig.tell("still")
     rig.rest_since(time.monotonic())
     rig.call(Trigger, "arm/home")
-    rig.until(lambda: rig.emulator.trace()[-1, 3] > 0.08, "the way home does not go up", 5.0)
+    rig.until(lambda: rig.emulator.trace(LATELY)[-1, 3] > 0.08, "the way home does not go up", 5.0)
     begin = rig.emulator.inject("table", height=0.03)
     pressed = rig.until(lambda: [e for e in rig.emulator.events("pressed") if e["time"] > begin], "no contact", 15.0)
     since = pressed[0]["time"]

@@ -22,7 +22,7 @@ from gmps_robot_nodes import qos
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from benchmarks.faults.rig import FAST, Rig
+from benchmarks.faults.rig import FAST, LATELY, Rig
 from benchmarks.faults.stop import Figures, MissedError, NotReadyError
 
 ADMIN = "administrator-of-the-fault-table"
@@ -76,7 +76,7 @@ class Sweeper:
 
     def in_full_sweep(self) -> bool:
         """Whether the true tip is in the middle of a sweep."""
-        trace = self._rig.emulator.trace()
+        trace = self._rig.emulator.trace(LATELY)
         return bool(abs(trace[-1, 2]) < 0.06 and np.linalg.norm(trace[-1, 4:]) > FAST)
 
     def moves_on(self, since: float) -> None:
@@ -108,16 +108,16 @@ class Sweeper:
         return since
 
     def _lease(self, panel: Panel) -> str:
-        """The session that holds the arm; empty while a panel that has just started has not met the robot."""
+        """The session that holds the arm; empty while a new panel has not met the robot, or a last lease runs out."""
         status, told = panel.ask("/api/lease", {"action": "acquire"}, self.token)
-        if status != 200 and told.get("error") != "SetupError":
+        if status not in (200, 409) and told.get("error") != "SetupError":
             raise MissedError(f"no lease: {told}")
         return str(told.get("session", ""))
 
     def _run(self) -> None:
         side, enable = 1.0, False
         while not self._stop.wait(PERIOD):
-            y = float(self._rig.emulator.trace()[-1, 2])
+            y = float(self._rig.emulator.describe()["tip"][1])
             side = -1.0 if y > SIDE else 1.0 if y < -SIDE else side
             self._seq += 1
             wish = {"session": self._session, "seq": self._seq, "t_client": time.monotonic() * 1e3, "enable": enable,

@@ -31,6 +31,7 @@ from gmps_robot import families
 from sim.intera_emulator import Emulator
 
 SILENT = 0.005  # a tip slower than this is at rest [m/s]
+LATELY = 0.05  # of the trace, where only the last point counts [s]
 FAST = 0.16  # a tip faster than this is in the middle of a sweep [m/s]
 ASK_AGAIN = 8.0  # [s]
 QUIET = 0.15  # at rest means slower than SILENT for this long [s]
@@ -162,7 +163,7 @@ class Rig:
         """Wait until the true tip rests; return how long after `start` it came to rest."""
 
         def rested() -> float | None:
-            trace = self.emulator.trace()
+            trace = self.emulator.trace(time.monotonic() - start + LATELY)
             speeds = np.linalg.norm(trace[:, 4:], axis=1)
             moving = trace[(trace[:, 0] >= start) & (speeds >= SILENT), 0]
             last = float(moving[-1]) if len(moving) else start
@@ -201,7 +202,7 @@ class Rig:
         while not (value := ready()):
             if time.monotonic() > end:
                 said = [(status.state, status.reason, list(status.limits)) for _, status in self.statuses[-2:]]
-                tip = np.round(self.emulator.trace()[-1, 1:], 3).tolist()
+                tip = np.round(self.emulator.trace(LATELY)[-1, 1:], 3).tolist()
                 raise MissedError(f"{otherwise} within {patience:.0f} s; {said}; tip {tip}")
             time.sleep(0.005)
         return value
@@ -257,7 +258,7 @@ class Rig:
         return self.until(answered, "no answer", 60.0)[0].result()
 
     def _in_full_sweep(self) -> bool:
-        trace = self.emulator.trace()
+        trace = self.emulator.trace(LATELY)
         return bool(abs(trace[-1, 2]) < 0.06 and np.linalg.norm(trace[-1, 4:]) > FAST)
 
     def _on_status(self, message: GuardStatus) -> None:

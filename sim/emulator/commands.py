@@ -10,6 +10,7 @@ import numpy as np
 
 from gmps_robot.errors import ConfigError, nearest
 from sim.emulator import assembly, parameters, wire
+from sim.emulator.robot import TRACE
 
 if TYPE_CHECKING:
     from sim.emulator.server import Server
@@ -22,12 +23,12 @@ class Commands:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._queries: dict[str, Callable[[], bytes]] = {
-            "describe": self._describe,
-            "events": lambda: wire.json_frame({"events": server.robot.history()}),
-            "trace": lambda: wire.frame(wire.BYTES, server.robot.traced().tobytes()),
-            "scene": self._scene,
-            "reset_object": self._reset_object,
+        self._queries: dict[str, Callable[[Options], bytes]] = {
+            "describe": lambda _: self._describe(),
+            "events": lambda _: wire.json_frame({"events": server.robot.history()}),
+            "trace": lambda o: wire.frame(wire.BYTES, server.robot.traced(float(o.get("seconds", TRACE))).tobytes()),
+            "scene": lambda _: self._scene(),
+            "reset_object": lambda _: self._reset_object(),
         }
         self._faults: dict[str, Callable[[Options, float], None]] = {
             "estop_press": lambda _, now: self._robot.change(assembly.press(self._robot.assembly), now),
@@ -69,7 +70,7 @@ class Commands:
             return wire.json_frame({"time": now})
         if what not in self._queries:
             raise ConfigError(f"unknown request {what!r}{nearest(str(what), self._queries)}")
-        return self._queries[what]()
+        return self._queries[what](request)
 
     def _describe(self) -> bytes:
         return wire.json_frame({**self._robot.describe(), "lost": self._server.lost})

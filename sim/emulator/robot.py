@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -149,9 +150,11 @@ class Robot:
         """The events, oldest first, as JSON."""
         return [asdict(event) for event in self.events]
 
-    def traced(self) -> FloatArray:
-        """Time, tip position and tip velocity, (n, 7)."""
-        return np.array(self.trace, dtype=np.float64).reshape(-1, 7)
+    def traced(self, seconds: float) -> FloatArray:
+        """Time, tip position and tip velocity, (n, 7), of the last `seconds`: a whole minute holds the robot up."""
+        since = self.trace[-1][0] - seconds if self.trace else 0.0
+        rows = list(takewhile(lambda row: row[0] >= since, reversed(self.trace)))
+        return np.array(rows[::-1], dtype=np.float64).reshape(-1, 7)
 
     def _joint_command(self, message: Mapping[str, Any], now: float) -> None:
         mode, self.commanded_at = int(message["mode"]), now

@@ -87,7 +87,7 @@ class Driven:
         self._thread.join(2.0)
 
     def _rest_since(self, speed: float) -> float | None:
-        trace = self.emulator.trace()
+        trace = self.emulator.trace(10.0)
         fast = np.flatnonzero(np.linalg.norm(trace[:, 4:], axis=1) > speed)
         last = trace[fast[-1], 0] if len(fast) else trace[0, 0]
         return float(last) if trace[-1, 0] - last > 0.3 else None

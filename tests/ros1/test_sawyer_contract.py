@@ -55,7 +55,7 @@ def rig(arm: SawyerArm, emulator: Emulator) -> contract.Rig:
     """Armed, at rest, at the start. Its stops are judged by the true tip: what the robot tells is noisy."""
 
     def true_speed() -> float:
-        return float(np.linalg.norm(emulator.trace()[-1, 4:]))
+        return float(np.linalg.norm(emulator.trace(0.1)[-1, 4:]))
 
     made = contract.Rig(arm, time.monotonic, Beat().sleep, slack=SLACK, latency=LATENCY, true_speed=true_speed)
     made.silence(0.02)
