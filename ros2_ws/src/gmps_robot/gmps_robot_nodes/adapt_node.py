@@ -80,7 +80,7 @@ class AdaptNode(LifecycleNode):
         self._told_at = 0.0
         self._goal: ServerGoalHandle | None = None
         late = 0.0 if robot == "twin" else self._rig.latency.state
-        self._topics = AdaptTopics(self, self._family, robot != "twin", self._on_event, late)
+        self._topics = AdaptTopics(self, self._family, robot, self._on_event, late)
         self._status = self.create_publisher(AdaptStatus, "adapt/status", qos.STATUS)
         self._server = ActionServer(
             self, Adapt, "adapt", self._execute, goal_callback=self._on_goal, cancel_callback=self._on_cancel

@@ -32,9 +32,9 @@ class AdaptTopics:
     """Converts and passes on. Implements `Hands`; `on_event` is called after everything that was heard."""
 
     def __init__(
-        self, node: LifecycleNode, family: Family, rig: bool, on_event: Callable[[], None], late: float = 0.0
+        self, node: LifecycleNode, family: Family, robot: str, on_event: Callable[[], None], late: float = 0.0
     ) -> None:
-        """`rig`: the arm is put back by `arm/home`; else `scene/reset` puts everything back.
+        """`robot`: the twin is put back whole by `scene/reset`; any other arm by `arm/home`.
 
         `late` [s] is how much younger than the motion the stamps of the arm's state are; images are corrected already.
         """
@@ -51,7 +51,10 @@ class AdaptTopics:
         self._command = node.create_lifecycle_publisher(ArmCommandMsg, "policy/command", qos.COMMAND)
         self._reset = node.create_client(SceneReset, "scene/reset")
         start = np.array(family.start_tip)
-        self._rig = RigReset(node, self._reset, start, self._on_put_back, self._on_refused) if rig else None
+        self._rig = None
+        if robot != "twin":
+            simulated = robot == "emulator"
+            self._rig = RigReset(node, self._reset, start, self._on_put_back, self._on_refused, simulated)
         node.create_subscription(GuardStatus, "arm/guard_status", self._on_guard, qos.STATUS)
         node.create_subscription(Image, "camera/image_raw", self._on_image, qos.CAMERA)
         # What was applied comes last: it is older than what is fetched before it, so then it is there, or lost.

@@ -27,9 +27,19 @@ class RigReset:
 
     def __init__(
         self, node: Node, scene: Client, start: FloatArray, confirmed: Callable[[int], None],
-        refused: Callable[[str], None],
+        refused: Callable[[str], None], simulated: bool,
     ) -> None:
-        """`start` (3,) is where the tip belongs [m]; `confirmed` gets the stamp from which on all is in place [ns]."""
+        """Be ready.
+
+        Args:
+            node: asks.
+            scene: client of `scene/reset`.
+            start: (3,) where the tip belongs [m].
+            confirmed: gets the stamp from which on all is in place [ns].
+            refused: gets the reason why something is not.
+            simulated: the scene is, so somebody must offer `scene/reset`; on a table a person may be all there is.
+        """
+        self._simulated = simulated
         self._node, self._scene, self._start = node, scene, start
         self._confirmed, self._refused = confirmed, refused
         self._home = node.create_client(Trigger, "arm/home")
@@ -46,8 +56,11 @@ class RigReset:
 
     def ask(self, request: SceneReset.Request) -> bool:
         """Send the arm home; return whether there was anybody to ask."""
-        if not self._home.service_is_ready():
-            why = "nobody offers arm/home: is the arm's driver running?"
+        lacking = "arm/home: is the arm's driver" if not self._home.service_is_ready() else ""
+        if self._simulated and not self._scene.service_is_ready():
+            lacking = "scene/reset: is the emulator"
+        if lacking:
+            why = f"nobody offers {lacking} running?"
             self._node.get_logger().warning(why, throttle_duration_sec=5.0, skip_first=True)
             return False
         self._request, self._homing_since, self._arrived = request, None, None
