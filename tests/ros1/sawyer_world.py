@@ -74,6 +74,7 @@ class Driven:
         """Go home, as the node does it."""
         self.velocity, self._homing = None, True
         until(lambda: not self._homing, "the arm does not come home")
+        assert self.mode != "FAULT", self.arm.guard_state.fault_reason
         self.stopping_time(time.monotonic())
 
     def stopping_time(self, since: float, speed: float = 0.005) -> float:

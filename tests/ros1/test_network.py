@@ -272,7 +272,7 @@ def test_threads_and_sockets_do_not_grow_over_reconnects(world: Ros1) -> None:
     ours = node.advertise("/ours", BOOL)
     peer.advertise("/theirs", BOOL)
     counts = []
-    for round_ in range(24):
+    for round_ in range(50):
         peer.subscribe("/ours", BOOL)
         until(lambda: ours.subscribers and subscription.connected and peer.connections("/theirs"), "not connected")
         if round_ % 2:
