@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test adapt test lint compute live bench soak faults guard mutants results export-check constraints clean crash-test bench-panel test-stack teach teach-test teach-to-train fuzz pictures
+.PHONY: help setup setup-test adapt test lint pytest test-realtime bench soak faults guard mutants results export-check constraints clean crash-test bench-panel teach teach-test teach-to-train fuzz pictures
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -25,9 +25,9 @@ help:
 	@echo 'make adapt       set everything up and adapt the shipped policy to a held-out task, on the twin, through ROS 2'
 	@echo 'make teach       the same stack for a person at the panel: drive the arm, record, judge'
 	@echo 'make test        set everything up, then lint and all tests'
+	@echo 'make test-realtime  stops, rates and whole stacks, which need a machine that does little else (20 minutes)'
 	@echo 'make lint        ruff, mypy --strict, import contracts'
 	@echo 'make bench       the speed figures of docs/results.md'
-	@echo 'make test-stack  whole stacks: dead-man in a browser over DDS, teaching on the emulated arm, calibration over its wire'
 	@echo 'make bench-panel key to command, camera to screen, control loop beside two browsers'
 	@echo 'make teach-test  a scripted operator teaches through the page, in a browser, on the twin'
 	@echo 'make teach-to-train the same, then GMPS and imitation trained from it and compared on held-out goals'
@@ -85,34 +85,22 @@ adapt: setup
 teach: setup
 	@$(PY) -m gmps_robot_nodes.bringup session:=teach $(ARGS)
 
-# What only computes, the linters with it, keeps every core busy; what keeps real time then runs alone.
+# None of these asks the machine to keep real time, so they share its cores; what fails is run once more, and is named.
 test: setup-test
-	$(MAKE) --jobs 2 lint compute
-	$(MAKE) live
+	$(MAKE) --jobs 2 lint pytest
 
 lint: setup-test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-LIVE_TESTS := tests/ros tests/ros1 tests/panel
-# Whole stacks whose parts `live` tests one by one: `make test-stack`.
-STACK_TESTS := tests/ros/test_teleop_stack.py \
-    tests/ros/test_panel_node.py::test_one_command_is_enough_to_teach_on_an_emulated_arm \
-    tests/ros/test_launch.py::test_the_supervisor_runs_goals_to_a_table_and_a_file \
-    tests/ros/test_adaptation.py::test_a_silent_camera_ends_the_episode_and_it_is_run_again \
-    tests/ros/test_tracker_node.py::test_an_adaptation_judged_by_a_marker_comes_out_as_the_truth_would \
-    tests/ros/test_panel_node.py::test_a_session_is_started_judged_stopped_and_released_from_the_page \
-    tests/ros1/test_calibrate.py
-compute: setup-test
-	$(VENV)/bin/pytest -n 2 --dist loadfile -m 'not alone' tests/unit tests/architecture tests/sim tests/data \
-	    tests/calibration $(LIVE_TESTS) $(ARGS)
+IN_BROWSER := CHROMIUM="$$(cat $(STAMPS)/chromium)"
+pytest: setup-test
+	$(IN_BROWSER) $(VENV)/bin/pytest -n 2 --dist loadfile -m 'not realtime' --reruns 1 -rR $(ARGS)
 
-# Nodes, arms, pages in a browser: they keep real time. A machine that stood still for some tenths of a second fails one of
-# some hundred; what fails is run once more, and the summary names it.
-live: setup-test
-	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest -m alone --reruns 1 -rR $(LIVE_TESTS) \
-	    $(STACK_TESTS:%=--deselect %) $(ARGS)
+# Stops within milliseconds, rates, dead-men, whole stacks: a machine that stands still for some tenths of a second fails them.
+test-realtime: setup-test
+	$(IN_BROWSER) $(VENV)/bin/pytest -m realtime --reruns 1 -rR $(ARGS)
 
 bench: setup-test
 	@mkdir -p runs/bench
@@ -128,20 +116,14 @@ crash-test: setup-test
 	@mkdir -p runs/bench
 	$(PY) benchmarks/crash_test.py --json runs/bench/crash_test.json $(ARGS)
 
-IN_BROWSER := CHROMIUM="$$(cat $(STAMPS)/chromium)" $(PY) -m
-
-# Six minutes; `make test` has the same faults with the demo's driver behind the page.
-test-stack: setup-test
-	CHROMIUM="$$(cat $(STAMPS)/chromium)" $(VENV)/bin/pytest $(STACK_TESTS) $(ARGS)
-
 bench-panel: setup-test
 	@mkdir -p runs/bench
-	$(IN_BROWSER) benchmarks.bench_panel --json runs/bench/bench_panel.json $(ARGS)
+	$(IN_BROWSER) $(PY) -m benchmarks.bench_panel --json runs/bench/bench_panel.json $(ARGS)
 
 # ARGS="--tasks 20 --per-task 3". What is kept lies in runs/teach/data, as if a person had taught it.
 teach-test: setup-test
 	@mkdir -p runs/teach
-	$(IN_BROWSER) benchmarks.teach --data runs/teach/data --json runs/teach/teach.json $(ARGS)
+	$(IN_BROWSER) $(PY) -m benchmarks.teach --data runs/teach/data --json runs/teach/teach.json $(ARGS)
 
 # From those demonstrations alone: GMPS against MultiTask Imitation on held-out goals.
 teach-to-train: teach-test
@@ -149,7 +131,7 @@ teach-to-train: teach-test
 
 # The pictures of the pages that tell the stories.
 pictures: setup-test
-	PICTURES=docs/images $(IN_BROWSER) pytest tests/panel -k "teach_review or comparison or judges_and_puts or how_it_learned or statistics_follow or until_the_page"
+	PICTURES=docs/images $(IN_BROWSER) $(VENV)/bin/pytest tests/panel -k "teach_review or comparison or judges_and_puts or how_it_learned or statistics_follow or until_the_page"
 
 # Resumable: a stopped run goes on where it stopped.
 CAMERA_MOVED := 'camera_translation=0.02,0,0;camera_rotation=0,0.035,0'

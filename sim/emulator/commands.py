@@ -88,7 +88,7 @@ class Commands:
         return wire.json_frame({})
 
     def _freeze_stamps(self, options: Options, _now: float) -> None:
-        self._server.frozen_stamp = time.time() + self._server.clock_offset if options["frozen"] else None
+        self._server.frozen_stamp = self._server.wall() + self._server.clock_offset if options["frozen"] else None
 
     def _limit(self, options: Options, _now: float) -> None:
         limits = parameters.joint_limits(float(options["scale"]))

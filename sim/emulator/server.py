@@ -35,6 +35,8 @@ _GRIPPER_PERIOD, _GRIPPER_SHORTEST = 0.2, 0.05  # of gripper states: at rest, an
 class Server:
     """Runs one robot. Everything happens in one thread."""
 
+    wall = staticmethod(time.time)
+
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """Start the ROS 1 processes and build the robot; returns when the robot's topics are there.
 
@@ -125,7 +127,7 @@ class Server:
 
     def _publish(self, now: float) -> None:
         """Send the face what is due."""
-        stamp = time.time() + self.clock_offset if self.frozen_stamp is None else self.frozen_stamp
+        stamp = self.wall() + self.clock_offset if self.frozen_stamp is None else self.frozen_stamp
         bits = self.robot.due(now)
         if bits:
             self.outbox.send_if_free(self.robot.report(bits, stamp, now))

@@ -42,11 +42,12 @@ def make(where: Path, *arguments: str, **environment: str) -> subprocess.Complet
 
 
 def test_a_second_setup_does_nothing_and_takes_under_a_second(checkout: Path) -> None:
-    started = time.monotonic()
+    before = os.times()
     done = make(checkout, "setup-test")
     assert done.returncode == 0, done.stderr
     assert "Nothing to be done" in done.stdout
-    assert time.monotonic() - started < 1.0
+    after = os.times()
+    assert sum(after[2:4]) - sum(before[2:4]) < 1.0  # of the processor: the machine may do other things
 
 
 @pytest.mark.parametrize(

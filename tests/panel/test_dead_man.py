@@ -11,10 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 from benchmarks.browser import FrozenBrowser, hold, take_the_arm
 from gmps_robot.panel.server import PanelServer
 from tests.panel.black_hole import Relay
+
+pytestmark = pytest.mark.realtime
 
 OpenTab = Callable[..., Any]
 BOUND = 0.25  # [s]

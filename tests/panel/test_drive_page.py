@@ -56,6 +56,7 @@ def test_a_held_key_moves_as_in_the_picture_and_rests_when_let_go(driver: Any) -
     expect(driver.page.locator("#link-time")).to_contain_text("ms")
 
 
+@pytest.mark.realtime
 def test_the_wish_is_repeated_twenty_times_per_second_while_a_key_is_held(driver: Any) -> None:
     drive(driver)
     before = len(driver.calls("teleop"))

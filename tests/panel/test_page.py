@@ -25,6 +25,7 @@ def open_tab(open_tab: OpenTab) -> OpenTab:
 SEQ = "Number(document.getElementById('camera').dataset.seq)"
 
 
+@pytest.mark.realtime
 def test_the_page_is_usable_within_three_seconds_and_asks_no_other_host(open_tab, server: PanelServer) -> None:
     open_tab().page.close()  # the server's first page of all pays for imports
     slowed = _slowdown()

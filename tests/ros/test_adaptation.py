@@ -83,11 +83,11 @@ def test_an_adaptation_runs_from_goal_to_result(lockstep: Graph) -> None:
     assert (Path(result.output) / "summary.png").stat().st_size > 10_000
 
 
-def test_a_cancelled_adaptation_leaves_the_arm_at_rest(graph: Graph, checkpoint: str) -> None:
-    start_in_real_time(graph, checkpoint)
+def test_a_cancelled_adaptation_leaves_the_arm_at_rest(lockstep: Graph) -> None:
+    graph = lockstep
     guard = graph.listen(GuardStatus, "arm/guard_status", qos.STATUS)
     applied = graph.listen(AppliedCommand, "arm/applied", qos.STATE)
-    handle = send(graph)
+    handle = send(graph, episodes=20)
     waiting = handle.get_result_async()
     graph.until(lambda: any(speed_of(m) > 0.01 for m in applied))
     graph.result(handle.cancel_goal_async())
@@ -101,6 +101,7 @@ def test_a_cancelled_adaptation_leaves_the_arm_at_rest(graph: Graph, checkpoint:
     assert guard[-1].state in ("ARMED", "HOLD")
 
 
+@pytest.mark.realtime
 def test_a_killed_adapt_node_leaves_the_arm_at_rest_within_300_ms(graph: Graph, checkpoint: str) -> None:
     start_in_real_time(graph, checkpoint)
     applied = graph.listen(AppliedCommand, "arm/applied", qos.STATE)
@@ -226,6 +227,7 @@ def verdict(output: str) -> str:
         return next(step.verdict for step in catalog.rows(AdaptationStep) if step.run == run.id)
 
 
+@pytest.mark.realtime
 def test_a_silent_camera_ends_the_episode_and_it_is_run_again(graph: Graph, checkpoint: str) -> None:
     start_in_real_time(graph, checkpoint)
     status = graph.listen(AdaptStatus, "adapt/status", qos.STATUS)

@@ -139,6 +139,7 @@ def test_a_camera_that_goes_away_and_comes_back(graph: Graph, stream: Stream) ->
     assert after - conversions.to_ns(images[silent - 1].header.stamp) > 100 * MILLISECOND  # nothing filled the gap
 
 
+@pytest.mark.realtime
 def test_a_recording_is_replayed_to_its_end_with_the_stamp_of_the_exposure(graph: Graph, tmp_path: Path) -> None:
     folder = tmp_path / "recorded"
     folder.mkdir()

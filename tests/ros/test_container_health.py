@@ -12,7 +12,6 @@ from random import randrange
 
 import pytest
 
-pytestmark = pytest.mark.alone
 ROOT = Path(__file__).parents[2]
 NODE = "import rclpy; rclpy.init(); node = rclpy.create_node('patient'); print('up', flush=True); rclpy.spin(node)"
 

@@ -238,7 +238,7 @@ def supervisor(folder: Path, *words: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-@pytest.mark.alone
+@pytest.mark.realtime
 def test_the_supervisor_runs_goals_to_a_table_and_a_file(tmp_path: Path, checkpoint: str) -> None:
     run = supervisor(
         tmp_path, f"checkpoint:={checkpoint}", "goals:=2", "episodes:=2", "evaluations:=1", "film:=false", "task:=3"
@@ -252,7 +252,6 @@ def test_the_supervisor_runs_goals_to_a_table_and_a_file(tmp_path: Path, checkpo
     assert set(stored["success"]) == {"pre", "post"}
 
 
-@pytest.mark.alone
 def test_a_node_that_dies_ends_the_stack_and_says_which(tmp_path: Path) -> None:
     run = supervisor(tmp_path, "checkpoint:=/nowhere")
     output, _ = run.communicate(timeout=100)
@@ -261,7 +260,6 @@ def test_a_node_that_dies_ends_the_stack_and_says_which(tmp_path: Path) -> None:
     assert "node adapt, which is unconfigured, could not be brought up" in output
 
 
-@pytest.mark.alone
 def test_ctrl_c_ends_every_process(tmp_path: Path, checkpoint: str) -> None:
     run = supervisor(tmp_path, f"checkpoint:={checkpoint}", "episodes:=20", "film:=false")
     assert run.stdout is not None

@@ -75,6 +75,19 @@ def test_lock_step_runs_on_answers_idles_at_the_period_and_waits_out_a_missing_o
     assert pace.remaining(Answer.NONE) == pytest.approx(PERIOD)
 
 
+def test_in_lock_step_a_scene_that_is_put_back_waits_for_who_asked_for_it(clock: Clock) -> None:
+    pace = Pace(PERIOD, 2.0, lockstep=True, clock=clock)
+    pace.begin(Answer.NONE, afresh=True, awaited=True)
+    clock.now += 1.9
+    assert pace.remaining(Answer.NONE) == pytest.approx(0.1)
+    assert pace.resend()
+    assert pace.remaining(Answer.MOVE) == 0.0
+    clock.now += 0.2
+    assert pace.remaining(Answer.NONE) == 0.0
+    pace.begin(Answer.NONE)
+    assert pace.remaining(Answer.NONE) == pytest.approx(PERIOD)
+
+
 def test_an_image_is_paired_with_the_arm_of_the_same_stamp_and_handed_out_once(clock: Clock) -> None:
     pairing = Pairing(frozenset({"camera", "arm"}), clock)
     image = np.zeros((2, 2, 3), np.uint8)

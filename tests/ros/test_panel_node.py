@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+import pytest
 from gmps_msgs.msg import ArmCommand
 from gmps_robot_nodes import qos
 from websockets.sync.client import connect
@@ -48,6 +49,7 @@ def page_of(graph: Graph) -> Ask:
     return ask
 
 
+@pytest.mark.realtime
 def test_a_session_is_started_judged_stopped_and_released_from_the_page(graph: Graph, checkpoint: str) -> None:
     graph.start("twin", speed="max")
     graph.start("adapt", checkpoint=checkpoint, out=str(graph.folder / "runs"), evaluations=1, film=False)
@@ -126,6 +128,7 @@ def test_a_person_takes_the_arm_drives_records_and_keeps_what_was_taught(graph: 
     assert any(event["what"] == "POST /api/recorder/save" for event in ask("audit")[1]["events"])
 
 
+@pytest.mark.realtime
 def test_one_command_is_enough_to_teach_on_an_emulated_arm(graph: Graph) -> None:
     graph.environment.update(GMPS_PANEL_TOKEN=TOKEN, GMPS_DATA=str(graph.folder / "data"))
     words = ["session:=teach", "robot:=emulator", "panel_port:=0", f"out:={graph.folder}"]

@@ -27,7 +27,6 @@ from gmps_robot.data.catalog import Catalog
 from gmps_robot.data.check import check
 from gmps_robot.data.episode import read_episode
 from gmps_robot.data.recover import recover
-from gmps_robot.data.steps import AFTER
 from gmps_robot.families import family
 from gmps_robot.tasks import Task
 from gmps_robot.types import ArmCommand as Request
@@ -35,19 +34,18 @@ from tests.ros.conftest import Graph
 
 PUSH = family("push")
 TASK = PUSH.sample("train", 3, 0)[2]
-LATE = 5  # first commands of an episode that may come too late [period]
 LOST = 0.5  # of an open episode, at most [s]
 
 
 class Teacher:
-    """A person at a panel: holds the lease and steers at 20 Hz."""
+    """A person at a panel, who holds the lease and steers: as the twin is in lock-step, once per control period."""
 
     def __init__(self, graph: Graph, data: Path) -> None:
         graph.environment["GMPS_DATA"] = str(data)
         graph.environment.pop("GMPS_DB_URL", None)
         self.graph, self.seq = graph, 0
-        graph.start("twin")
-        graph.start("recorder")
+        graph.start("twin", speed="max")
+        graph.start("recorder", use_sim_time=True)
         self.status = graph.listen(RecorderStatus, "recorder/status", qos.STATUS)
         self.scenes = graph.listen(SceneState, "scene/state", qos.STATE)
         self.command = graph.probe.create_publisher(ArmCommand, "teleop/command", qos.COMMAND)
@@ -65,11 +63,10 @@ class Teacher:
         """Ask for velocity `x` [m/s] forwards for so many control periods."""
         for _ in range(periods):
             self.seq += 1
-            now = time.time_ns()
-            asked = Request(now, self.seq, "teleop", np.array([x, 0.0, 0.0]), -0.5, lease=self.lease)
+            seen = len(self.scenes)
+            asked = Request(time.time_ns(), self.seq, "teleop", np.array([x, 0.0, 0.0]), -0.5, lease=self.lease)
             self.command.publish(conversions.command_message(asked, 0))
-            due = time.monotonic() + 0.05
-            self.graph.until(lambda due=due: time.monotonic() >= due)
+            self.graph.until(lambda seen=seen: len(self.scenes) > seen)
 
 
 @pytest.fixture
@@ -82,21 +79,19 @@ def test_a_lesson_is_recorded_catalogued_replayed_and_survives_a_killed_recorder
     reset = graph.call(SceneReset, "scene/reset", SceneReset.Request(task=TASK.to_json(), seed=0))
     graph.until(lambda: conversions.to_ns(teacher.scenes[-1].header.stamp) > conversions.to_ns(reset.stamp))
     episode = teacher.start()
-    began = time.monotonic()
     teacher.push(30, 0.15)
-    taught = time.monotonic() - began
     teacher.push(4, 0.0)
     graph.until(lambda: teacher.status[-1].state == "recording" and teacher.status[-1].steps >= 30)
     answer = graph.call(RecorderSave, "recorder/save", RecorderSave.Request(episode=episode, accepted=True))
     assert (answer.success, answer.message) == (True, "")
 
     recorded = read_episode(folder.find(data, episode))
-    assert 25 <= len(recorded) <= 20.0 * (taught + AFTER) + 2
+    assert 25 <= len(recorded) <= 45
     assert recorded.outcome is not None
     assert recorded.outcome.dropped == 0
     assert (recorded.info.operator, recorded.info.mode, recorded.info.source) == ("ada", "twin", "demo")
     assert recorded.info.envelope == content_id(PUSH.envelope)
-    assert np.diff(recorded.stamps_ns).max() < 0.2e9
+    assert np.ptp(np.diff(recorded.stamps_ns)) < 1_000  # no gap
     assert recorded.commanded[:, 0].max() == pytest.approx(0.75, abs=1e-6)
     assert recorded.applied[0, 0] < 0.9 * recorded.commanded[0, 0]  # the guard lets it speed up within its limits
     assert recorded.applied[:, 0].max() == pytest.approx(0.75, abs=1e-3)
@@ -191,7 +186,6 @@ def test_a_session_is_recorded_under_the_checkpoint_that_the_adapt_node_was_told
     assert (said["success"], said["reward"]) == (1.0, 0.5)
 
 
-@pytest.mark.alone  # on a busy machine commands come too late, and are not applied
 def test_every_episode_of_a_session_is_recorded_with_its_judgement(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("ROS_DOMAIN_ID", "GMPS_DB_URL")}
     run = subprocess.run(
@@ -216,8 +210,7 @@ def test_every_episode_of_a_session_is_recorded_with_its_judgement(tmp_path: Pat
     for episode in episodes:
         assert Task.from_json(episode.info.task) == PUSH.sample("test", 100, 0)[4]
         assert episode.info.source == "policy"
-        # Until the first answer the twin keeps real time, in which a slow machine is late; then none may be missing.
-        assert len(episode) >= PUSH.horizon - LATE
+        assert len(episode) >= PUSH.horizon - 1
         assert np.ptp(np.diff(episode.stamps_ns)) < 1_000  # no gap
         assert episode.scene is not None
         assert episode.scene.time[0] < 0.2  # from the start of the scene

@@ -66,6 +66,7 @@ class Operator:
             self._publisher.publish(conversions.command_message(request, now))
 
 
+@pytest.mark.realtime
 def test_an_adaptation_runs_over_the_arms_own_wire(rig: Graph, checkpoint: str) -> None:
     scenes = rig.listen(SceneState, "scene/state", qos.STATE)
     applied = rig.listen(AppliedCommand, "arm/applied", qos.STATE)
@@ -80,6 +81,7 @@ def test_an_adaptation_runs_over_the_arms_own_wire(rig: Graph, checkpoint: str) 
     assert [m.seq for m in answered] == sorted(m.seq for m in answered)
 
 
+@pytest.mark.realtime
 def test_a_killed_driver_leaves_the_arm_held_by_the_robot(rig: Graph) -> None:
     operator, scenes = Operator(rig), rig.listen(SceneState, "scene/state", qos.STATE)
     rig.until(lambda: scenes)
@@ -94,6 +96,7 @@ def test_a_killed_driver_leaves_the_arm_held_by_the_robot(rig: Graph) -> None:
     assert 0.0 < later[0] - there[-1] < 0.1 * (0.1 + 0.35)  # time-out, then what the robot needs to stop
 
 
+@pytest.mark.realtime
 def test_two_publishers_are_a_fault_and_the_health_says_so(rig: Graph) -> None:
     guard = rig.listen(GuardStatus, "arm/guard_status", qos.STATUS)
     health = rig.listen(DiagnosticArray, "/diagnostics", qos.STATE)
@@ -114,6 +117,7 @@ def test_two_publishers_are_a_fault_and_the_health_says_so(rig: Graph) -> None:
     rig.until(lambda: guard[-1].state in ("HOLD", "ARMED"))
 
 
+@pytest.mark.realtime
 def test_somebody_who_commands_the_robot_past_the_driver_is_a_fault(rig: Graph) -> None:
     guard = rig.listen(GuardStatus, "arm/guard_status", qos.STATUS)
     with RosNode("script", master_uri(rig)) as script:
@@ -122,6 +126,7 @@ def test_somebody_who_commands_the_robot_past_the_driver_is_a_fault(rig: Graph) 
         assert "/script commands the arm too" in guard[-1].reason
 
 
+@pytest.mark.realtime
 def test_a_driver_whose_link_was_ended_says_so_and_ends(rig: Graph) -> None:
     operator, driver = Operator(rig), rig.processes["sawyer_driver"]
     guard = rig.listen(GuardStatus, "arm/guard_status", qos.STATUS)
@@ -134,6 +139,7 @@ def test_a_driver_whose_link_was_ended_says_so_and_ends(rig: Graph) -> None:
     assert "the robot holds by its own time-out" in rig.log("sawyer_driver")
 
 
+@pytest.mark.realtime
 def test_home_kill_and_the_way_back(rig: Graph) -> None:
     guard = rig.listen(GuardStatus, "arm/guard_status", qos.STATUS)
     operator, scenes = Operator(rig), rig.listen(SceneState, "scene/state", qos.STATE)

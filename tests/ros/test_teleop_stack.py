@@ -18,6 +18,8 @@ from benchmarks.browser import FrozenBrowser, browser, hold, log_in, take_the_ar
 from tests.panel.black_hole import Relay
 from tests.ros.conftest import Graph
 
+pytestmark = pytest.mark.realtime
+
 BOUND = 0.25  # from the fault to the first zero at the driver [s]
 MOVES = 0.002  # [m/s]
 MOVING = 0.2  # there is motion this shortly before a fault [s]

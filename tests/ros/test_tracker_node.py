@@ -15,6 +15,7 @@ from tests.ros.test_adaptation import bring_up_adapt, send
 PUSH = families.family("push")
 
 
+@pytest.mark.realtime
 def test_an_adaptation_judged_by_a_marker_comes_out_as_the_truth_would(graph: Graph) -> None:
     graph.start("twin", speed="max", reward="marker")
     graph.start("tracker", robot="twin", use_sim_time=True)

@@ -22,6 +22,8 @@ from gmps_robot.rig import load_rig
 from sim.intera_emulator import Emulator
 from tests.ros1 import watching_camera
 
+pytestmark = pytest.mark.realtime
+
 NOMINAL = load_rig("nominal")
 STOPS = 14
 WIRE = 0.008  # pictures on their way to the one who grabs them, at most [s]

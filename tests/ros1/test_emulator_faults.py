@@ -58,6 +58,7 @@ def force(message: Any) -> np.ndarray[Any, Any]:
     return np.array([found.x, found.y, found.z])
 
 
+@pytest.mark.realtime
 def test_a_dropped_topic_is_silent_and_others_go_on(client: Client) -> None:
     client.emulator.inject("topic", topic=JOINT_STATES, action="drop")
     time.sleep(0.2)
@@ -69,6 +70,7 @@ def test_a_dropped_topic_is_silent_and_others_go_on(client: Client) -> None:
     client.next(JOINT_STATES, "the topic does not come back", lambda _: True)
 
 
+@pytest.mark.realtime
 def test_a_share_of_a_topic_can_be_dropped(client: Client) -> None:
     client.emulator.inject("topic", topic=JOINT_STATES, action="drop", share=0.5)
     time.sleep(0.2)
@@ -79,6 +81,7 @@ def test_a_share_of_a_topic_can_be_dropped(client: Client) -> None:
     assert 0.25 < share < 0.75
 
 
+@pytest.mark.realtime
 def test_a_delayed_topic_comes_late(client: Client) -> None:
     injected = client.emulator.inject("topic", topic=JOINT_STATES, action="delay", seconds=0.3)
     client.next(JOINT_STATES, "nothing comes", lambda _: True, injected + 0.4)
@@ -88,6 +91,7 @@ def test_a_delayed_topic_comes_late(client: Client) -> None:
     assert 0.29 < age < 0.8
 
 
+@pytest.mark.realtime
 def test_a_doubled_topic_repeats_its_stamps(client: Client) -> None:
     injected = client.emulator.inject("topic", topic=JOINT_STATES, action="duplicate")
     time.sleep(0.6)
@@ -97,6 +101,7 @@ def test_a_doubled_topic_repeats_its_stamps(client: Client) -> None:
     assert len(set(found)) < 0.7 * len(found)
 
 
+@pytest.mark.realtime
 def test_a_reordered_topic_goes_back_in_time(client: Client) -> None:
     injected = client.emulator.inject("topic", topic=JOINT_STATES, action="reorder")
     time.sleep(0.6)
@@ -105,6 +110,7 @@ def test_a_reordered_topic_goes_back_in_time(client: Client) -> None:
     assert (steps < 0).sum() > 0.3 * len(steps) > 1
 
 
+@pytest.mark.realtime
 def test_stamps_stand_still_and_the_clock_jumps(client: Client) -> None:
     injected = client.emulator.inject("stamps")
     time.sleep(0.4)
@@ -125,6 +131,7 @@ def test_nan_in_the_joints(client: Client) -> None:
     assert np.isfinite(client.last(JOINT_STATES).position).all()
 
 
+@pytest.mark.realtime
 def test_a_swallowed_gripper_command_is_never_acknowledged(client: Client) -> None:
     client.emulator.inject("gripper_acks")
     before, number = client.signal("position_m"), client.grip(0.04)
@@ -136,6 +143,7 @@ def test_a_swallowed_gripper_command_is_never_acknowledged(client: Client) -> No
     until(lambda: again in client.acknowledged(), "still swallowed")
 
 
+@pytest.mark.realtime
 def test_another_tip(client: Client) -> None:
     before = tip(client.last(TIPS))
     for shift in (0.012, 0.0):
@@ -144,6 +152,7 @@ def test_another_tip(client: Client) -> None:
         np.testing.assert_allclose(tip(client.last(TIPS)) - before, [0.0, shift, 0.0], atol=1e-3)
 
 
+@pytest.mark.realtime
 def test_a_tip_that_the_robot_calls_not_valid(client: Client) -> None:
     for valid in (False, True):
         injected = client.emulator.inject("tip_invalid", active=not valid)
@@ -151,6 +160,7 @@ def test_a_tip_that_the_robot_calls_not_valid(client: Client) -> None:
         assert [state.valid for state in client.last(TIPS).states] == [valid, valid]
 
 
+@pytest.mark.realtime
 def test_the_collision_flag(client: Client) -> None:
     flag = LIMB + "collision_detection_state"
     assert not client.last(flag).collision_state
@@ -160,6 +170,7 @@ def test_the_collision_flag(client: Client) -> None:
         assert client.last(flag).collision_state == active
 
 
+@pytest.mark.realtime
 def test_a_push_is_felt_and_moves_the_arm_back_and_forth(client: Client) -> None:
     start = tip(client.last(TIPS))
     pushed = client.emulator.inject("push", force=[0.0, 40.0, 0.0], seconds=0.8)
@@ -200,6 +211,7 @@ def test_a_frozen_camera_shows_the_past(client: Client) -> None:
     client.emulator.inject("table", height=0.0)
 
 
+@pytest.mark.realtime
 def test_a_silent_network_lets_the_robot_time_out_and_comes_back(client: Client) -> None:
     client.enable()
     client.drive([0.1, 0, 0, 0, 0, 0, 0], 0.4)
@@ -222,6 +234,7 @@ def test_a_reset_network_closes_connections_and_a_new_node_of_the_robot_is_found
     assert subscription.statistics().connected == 1
 
 
+@pytest.mark.realtime
 def test_without_a_master_what_is_connected_goes_on(throwaway: Client) -> None:
     client = throwaway
     client.enable()
@@ -243,6 +256,7 @@ def test_whoever_asks_and_leaves_without_hearing_the_answer_ends_nothing(client:
     assert client.emulator.describe()["timeout"] > 0.0
 
 
+@pytest.mark.realtime
 def test_the_trace_is_that_of_the_tip(client: Client) -> None:
     trace = client.emulator.trace()
     until(lambda: client.emulator.trace()[-1, 0] > trace[-1, 0], "the trace stands still")

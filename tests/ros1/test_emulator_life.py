@@ -151,6 +151,7 @@ def test_the_command_line_names_what_is_wrong(capsys: pytest.CaptureFixture[str]
     assert "push" in capsys.readouterr().err
 
 
+@pytest.mark.realtime
 def test_it_costs_less_than_a_core() -> None:
     with Emulator(PUSH) as emulator, RosNode("listener", emulator.master_uri) as node:
         for topic, kind in (("/robot/joint_states", "sensor_msgs/JointState"),

@@ -55,6 +55,7 @@ def angle(client: Client) -> float:
     return float(client.emulator.describe()["joints"][0])
 
 
+@pytest.mark.realtime
 def test_a_disabled_robot_ignores_commands(client: Client) -> None:
     client.send("/robot/set_super_enable", data=False)
     client.next(STATES, "the robot is not disabled", lambda m: not m.enabled)
@@ -64,6 +65,7 @@ def test_a_disabled_robot_ignores_commands(client: Client) -> None:
     assert client.last(STATES).homed
 
 
+@pytest.mark.realtime
 def test_stop_ends_motion_and_only_reset_then_enable_bring_it_back(enabled: Client) -> None:
     client = enabled
     client.drive(SLOW, 0.5)
@@ -103,6 +105,7 @@ def test_a_fault_of_the_robot_stops_it_and_is_cleared_by_reset(enabled: Client) 
     assert not enabled.last(STATES).error
 
 
+@pytest.mark.realtime
 def test_velocity_mode_moves_at_the_velocity_and_times_out_into_a_hold(enabled: Client) -> None:
     client = enabled
     sent = client.drive(SLOW, 1.0)
@@ -122,6 +125,7 @@ def test_the_time_out_is_clamped(client: Client, asked: float, taken: float) -> 
     until(lambda: client.emulator.describe()["timeout"] == taken, f"not {taken}")
 
 
+@pytest.mark.realtime
 def test_position_mode_goes_there_at_the_share_of_the_speed(enabled: Client) -> None:
     client = enabled
     client.send(LIMB + "set_speed_ratio", data=0.2)
@@ -207,6 +211,7 @@ def test_joints_tips_and_services_tell_of_one_pose(client: Client) -> None:
     np.testing.assert_allclose([found.x, found.y, found.z], pose.position[0], atol=1e-6)
 
 
+@pytest.mark.realtime
 def test_topics_come_at_their_rates(client: Client) -> None:
     topics = (JOINT_STATES, STATES, LIMB + "tip_states", LIMB + "gravity_compensation_torques")
     best = dict.fromkeys(topics, 0)
@@ -219,6 +224,7 @@ def test_topics_come_at_their_rates(client: Client) -> None:
     assert all(95 <= count <= 110 for count in best.values()), best
 
 
+@pytest.mark.realtime
 def test_the_rate_of_the_joint_states_can_be_set(client: Client) -> None:
     client.send("/robot/joint_state_publish_rate", data=20)
     until(lambda: client.emulator.describe()["joint_rate"] == 20.0, "the rate is not taken")

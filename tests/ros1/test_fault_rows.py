@@ -24,6 +24,7 @@ def rig() -> Iterator[Rig]:
         yield made
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("name", ["estop", "policy-hangs", "collision"])
 def test_a_row_of_the_fault_table(rig: Rig, name: str) -> None:
     row = ROWS[name]

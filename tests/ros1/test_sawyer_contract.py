@@ -16,8 +16,9 @@ from sim.intera_emulator import Emulator
 from tests.ros1.ros1_world import ROSPY
 from tests.sim import test_arm_contract as contract
 
+pytestmark = pytest.mark.realtime
+
 globals().update({name: test for name, test in vars(contract).items() if name.startswith("test_")})
-SLACK = 0.006  # servo lag, drift and noise of a real arm [m]
 LATENCY = 0.03  # [s]
 
 
@@ -57,7 +58,7 @@ def rig(arm: SawyerArm, emulator: Emulator) -> contract.Rig:
     def true_speed() -> float:
         return float(np.linalg.norm(emulator.trace(0.1)[-1, 4:]))
 
-    made = contract.Rig(arm, time.monotonic, Beat().sleep, slack=SLACK, latency=LATENCY, true_speed=true_speed)
+    made = contract.Rig(arm, time.monotonic, Beat().sleep, slack=contract.SERVO, latency=LATENCY, true_speed=true_speed)
     made.silence(0.02)
     if arm.guard_state.mode in ("FAULT", "ESTOP"):
         arm.reset_fault()

@@ -1,6 +1,6 @@
 """What every arm promises, tried on each arm there is. A new driver joins by one more factory.
 
-The Sawyer keeps real time, so it runs the same tests from tests/ros1, with some slack for what is measured.
+The Sawyer is here in virtual time, in front of an emulated robot; tests/ros1 runs the same tests over its wire.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from gmps_robot.errors import ArmError
 from gmps_robot.families.push import PushFamily
 from gmps_robot.types import AppliedCommand, ArmCommand
 from sim.twin import Twin
+from tests.sim.emulated_wire import driven_robot
 from tests.stepped_clock import SteppedClock
 
 FAMILY = PushFamily()
 START = np.array(FAMILY.start_tip)
 SIDEWAYS = np.array([0.0, 0.1, 0.0])
 AT_REST = 0.005  # [m/s]
+SERVO = 0.006  # lag, drift and noise of a real arm [m]
 
 
 @dataclass
@@ -92,7 +94,12 @@ def twin_in_lock_step() -> Rig:
     return Rig(twin, lambda: twin.observe().stamp_ns * 1e-9, lambda seconds: None)
 
 
-ARMS = [fake, fake_at_a_robots_rate, twin_on_a_clock, twin_in_lock_step]
+def sawyer_in_virtual_time() -> Rig:
+    arm, link = driven_robot(noise=0.3)
+    return Rig(arm, link.clock, link.sleep, slack=SERVO, latency=arm.period, true_speed=link.true_speed)
+
+
+ARMS = [fake, fake_at_a_robots_rate, twin_on_a_clock, twin_in_lock_step, sawyer_in_virtual_time]
 
 
 @pytest.fixture(params=ARMS, ids=lambda make: make.__name__)

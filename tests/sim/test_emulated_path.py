@@ -44,13 +44,13 @@ def on_the_twin(actions: FloatArray) -> FloatArray:
 
 
 def behind_the_wire(actions: FloatArray, noise: float) -> FloatArray:
-    arm, robot, time = driven_robot(noise)
+    arm, link = driven_robot(noise)
     per_action, path = round(1.0 / PUSH.control_hz / arm.period), []
     for k, action in enumerate(actions):
         for tick in range(per_action):
-            arm.apply(request(action, k, time.now) if tick == 0 else None, time.now)
-            time.sleep(arm.period)
-        path.append(robot.body.qpos[-7:-4])
+            arm.apply(request(action, k, link.now) if tick == 0 else None, link.now)
+            link.sleep(arm.period)
+        path.append(link.robot.body.qpos[-7:-4])
     assert arm.guard_state.mode == "MOVING", arm.guard_state.fault_reason
     return np.array(path)
 

@@ -10,6 +10,7 @@ import genmsg
 import genmsg.gentools
 import genmsg.msg_loader
 import genmsg.srvs
+import genpy
 import genpy.dynamic
 import genpy.message
 
@@ -50,6 +51,10 @@ class Messages:
         if found is None:
             raise KeyError(f"message type {name!r} is not installed for ROS 1")
         return found
+
+    def time(self, seconds: int, nanoseconds: int) -> Any:
+        """Return a ROS 1 time."""
+        return genpy.Time(seconds, nanoseconds)
 
     def service(self, name: str) -> Any:
         """Return the class of service type `name`."""

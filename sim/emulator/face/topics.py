@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import genpy
-
 from sim.emulator import wire
 
 State = dict[str, Any]
@@ -37,7 +35,10 @@ class Topic:
 
 
 class Builder:
-    """Makes the messages of `STATE_TOPICS`; `messages` gives the classes, `joints` the joints' names."""
+    """Makes the messages of `STATE_TOPICS`.
+
+    `messages[type]` gives a class, `messages.time(seconds, nanoseconds)` a ROS 1 time; `joints` are the joints' names.
+    """
 
     def __init__(self, messages: Any, joints: Sequence[str]) -> None:
         self._messages, self._joints = messages, list(joints)
@@ -104,7 +105,7 @@ class Builder:
         """IONodeConfiguration: which gripper is attached."""
         part = self._messages[intera("IOComponentConfiguration")]
         return self._messages[intera("IONodeConfiguration")](
-            time=genpy.Time.from_sec(stamp), node=part(name="EndEffector", config="{}"),
+            time=self._time(stamp), node=part(name="EndEffector", config="{}"),
             devices=[part(name="right_gripper", config="{}")],
         )  # fmt: skip
 
@@ -112,7 +113,7 @@ class Builder:
         """IODeviceConfiguration of the gripper."""
         part = self._messages[intera("IOComponentConfiguration")]
         return self._messages[intera("IODeviceConfiguration")](
-            time=genpy.Time.from_sec(stamp), device=part(name="right_gripper", config="{}")
+            time=self._time(stamp), device=part(name="right_gripper", config="{}")
         )
 
     def gripper_state(self, report: State) -> Any:
@@ -123,28 +124,40 @@ class Builder:
             signal(name=name, format=json.dumps({"role": role, "type": kind}), data=json.dumps([value]), status=ready)
             for name, role, kind, value in report["signals"]
         ]
-        times = [genpy.Time(*stamp) for stamp in report["acknowledged"]]
+        times = [self._messages.time(*stamp) for stamp in report["acknowledged"]]
         return self._messages[intera("IODeviceStatus")](
-            time=genpy.Time.from_sec(report["stamp"]),
+            time=self._time(report["stamp"]),
             device=self._messages[intera("IOComponentStatus")](name="right_gripper", status=ready),
             signals=signals, commands=times, responses=[""] * len(times),
         )  # fmt: skip
 
     def _endpoint(self, state: State, which: str) -> Any:
-        pose, twist, wrench = state[f"{which}_pose"], state[f"{which}_twist"], state["wrench"]
-        vector = self._messages["geometry_msgs/Vector3"]
-        geometry = {
-            "pose": self._messages["geometry_msgs/Pose"](
-                self._messages["geometry_msgs/Point"](*pose[:3]), self._messages["geometry_msgs/Quaternion"](*pose[3:])
-            ),
-            "twist": self._messages["geometry_msgs/Twist"](vector(*twist[:3]), vector(*twist[3:])),
-            "wrench": self._messages["geometry_msgs/Wrench"](vector(*wrench[:3]), vector(*wrench[3:])),
-        }
-        valid = bool(state["tip_valid"])
-        return self._messages[intera("EndpointState")](header=self._header(state), valid=valid, **geometry)
+        place, turn = state[f"{which}_pose"][:3], dict(zip("xyzw", state[f"{which}_pose"][3:], strict=True))
+        pose = self._geometry(
+            "Pose", position=self._xyz("Point", place), orientation=self._geometry("Quaternion", **turn)
+        )
+        twist = self._pair("Twist", "linear", "angular", state[f"{which}_twist"])
+        wrench = self._pair("Wrench", "force", "torque", state["wrench"])
+        return self._messages[intera("EndpointState")](
+            header=self._header(state), pose=pose, twist=twist, wrench=wrench, valid=bool(state["tip_valid"])
+        )
+
+    def _pair(self, kind: str, first: str, second: str, values: Sequence[float]) -> Any:
+        vectors = {first: self._xyz("Vector3", values[:3]), second: self._xyz("Vector3", values[3:])}
+        return self._geometry(kind, **vectors)
+
+    def _xyz(self, kind: str, values: Sequence[float]) -> Any:
+        return self._geometry(kind, **dict(zip("xyz", values, strict=True)))
+
+    def _geometry(self, kind: str, **fields: Any) -> Any:
+        return self._messages[f"geometry_msgs/{kind}"](**fields)
 
     def _header(self, state: State) -> Any:
-        return self._messages["std_msgs/Header"](stamp=genpy.Time.from_sec(state["stamp"]), frame_id=BASE)
+        return self._messages["std_msgs/Header"](stamp=self._time(state["stamp"]), frame_id=BASE)
+
+    def _time(self, seconds: float) -> Any:
+        whole = int(seconds)
+        return self._messages.time(whole, int(1e9 * (seconds - whole)))
 
 
 STATE_TOPICS = (

@@ -90,9 +90,9 @@ class TwinNode(Node):
             if self._pace.resend():
                 self._topics.publish(self._state, self._stamp_ns)
 
-    def _observe(self, answer: Answer, afresh: bool = False) -> None:
+    def _observe(self, answer: Answer, afresh: bool = False, awaited: bool = False) -> None:
         """Begin a period: a new observation, which nothing has answered yet."""
-        self._pace.begin(answer, afresh)
+        self._pace.begin(answer, afresh, awaited)
         self._state = self.twin.exposed()
         time_ns = self._state.stamp_ns
         # A simulated stamp of zero would mean "no stamp".
@@ -136,22 +136,22 @@ class TwinNode(Node):
     def _reset(self, request: SceneReset.Request, response: SceneReset.Response) -> SceneReset.Response:
         self._replay.end()
         try:
-            self._put_back(Task.from_json(request.task), int(request.seed), bool(request.film))
+            self._put_back(Task.from_json(request.task), int(request.seed), bool(request.film), awaited=True)
         except GmpsError as error:
             response.message = str(error)
             return response
         response.success, response.stamp = True, conversions.to_time(self._stamp_ns)
         return response
 
-    def _put_back(self, task: Task, seed: int, film: bool) -> None:
+    def _put_back(self, task: Task, seed: int, film: bool, awaited: bool) -> None:
         self.twin.reset_scene(task, seed)
         self._offers.homing = False
         self._inbox.clear()
         self._topics.note_reset(task.to_json(), film)
-        self._observe(Answer.NONE, afresh=True)
+        self._observe(Answer.NONE, afresh=True, awaited=awaited)
 
     def _begin_replay(self, task: Task) -> None:
-        self._put_back(task, 0, film=False)
+        self._put_back(task, 0, film=False, awaited=False)
 
     def _obstacle(self) -> str:
         """Why no replay may begin; empty when one may."""
