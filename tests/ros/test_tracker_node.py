@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from action_msgs.msg import GoalStatus
 import pytest
+from action_msgs.msg import GoalStatus
 from gmps_msgs.msg import MarkerPose, SceneState
 from gmps_robot_nodes import conversions, qos
 
