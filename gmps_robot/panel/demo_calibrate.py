@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from gmps_robot.panel.bridge_calibrate import CaptureAction, CaptureView
@@ -17,7 +18,7 @@ IDLE = "nothing is kept until it is asked for"
 EDGES = ("left", "right", "top", "bottom")
 
 
-class FakeCalibrating:
+class FakeCalibrating(ABC):
     """Implements `CalibrateBridge` without ROS, for `FakeBridge`, which lends its lock and its clock."""
 
     _lock: threading.RLock
@@ -39,8 +40,9 @@ class FakeCalibrating:
                 self._capture_message = "views are kept by themselves" if self._captures else IDLE
             return self._capture_message
 
+    @abstractmethod
     def _command(self, *call: object) -> threading.RLock:
-        raise NotImplementedError
+        """Note `call`, refuse what was asked to be refused; the lock that it is carried out under."""
 
     def _shown_capture(self) -> CaptureView:
         """The state now; views that have become due are taken first."""

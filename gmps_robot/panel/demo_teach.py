@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -39,7 +40,7 @@ class Take:
     jpegs: list[bytes] = field(default_factory=list)
 
 
-class FakeTeaching:
+class FakeTeaching(ABC):
     """Implements `TeachBridge` without ROS, for `FakeBridge`, which lends its lock and its clock.
 
     `kept` is called with every finished episode, whether it was accepted (None: discarded), and why it was discarded.
@@ -138,8 +139,9 @@ class FakeTeaching:
         with self._command("choose_checkpoint", name):
             self._checkpoint = name
 
+    @abstractmethod
     def _command(self, *call: object) -> threading.RLock:
-        raise NotImplementedError
+        """Note `call`, refuse what was asked to be refused; the lock that it is carried out under."""
 
     def _shown_recorder(self) -> RecorderView:
         take = self._take

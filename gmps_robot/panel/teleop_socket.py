@@ -147,7 +147,7 @@ async def _run(socket: WebSocket, driver: Driver) -> None:
         try:
             await _read(socket, driver, answer)
         except WebSocketDisconnect:
-            pass
+            pass  # the page has gone; what it held is let go below
         except TeleopError as error:
             code = CLOSE_TOO_BIG if "bytes" in str(error) else CLOSE_MISSHAPEN
             await socket.close(code, str(error)[:120])
