@@ -147,7 +147,7 @@ def test_a_push_on_the_forearm_which_the_tip_does_not_feel_is_a_fault(arm: Drive
 @pytest.mark.parametrize(
     ("fault", "options", "told"),
     [
-        ("tip_shift", {"offset": (0.008, 0.0, 0.0)}, "[78].. mm and 0... deg from where the model has it"),
+        ("tip_shift", {"offset": (0.0085, 0.0, 0.0)}, "8.. mm and 0... deg from where the model has it"),
         ("joint_limits", {"scale": 0.9}, "joint limits differ: right_j0: -2.745 to 2.745 rad"),
     ],
 )
