@@ -35,6 +35,7 @@ def teacher(open_tab: OpenTab) -> Any:
     return tab
 
 
+@pytest.mark.realtime  # a hand on the stick, and a dead-man that lets no message be late
 def test_teach_review_judge_again(teacher: Any, picture: Callable[[Any, str], None]) -> None:
     page = teacher.page
     expect(page.locator("#quota-words")).to_contain_text("demos")

@@ -194,7 +194,7 @@ def test_every_episode_of_a_session_is_recorded_with_its_judgement(tmp_path: Pat
             "checkpoint:=push-vision", "episodes:=4", "evaluations:=1", "film:=false", "task:=4", f"out:={tmp_path}",
         ],
         env={**environment, "GMPS_DATA": str(tmp_path / "data")}, cwd=tmp_path, capture_output=True, text=True,
-        timeout=150, check=False,
+        timeout=300, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout[-3000:]
     episodes = sorted((read_episode(p) for p in folder.saved(tmp_path / "data")), key=lambda e: e.info.started_ns)

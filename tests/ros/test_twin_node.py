@@ -31,7 +31,7 @@ def test_one_action_sequence_moves_the_block_alike_in_the_simulator_and_behind_r
         wanted["block"].append(simulator.step(push.arm_action(action)[None]).object_pose[0, :3])
         wanted["image"].append(simulator.images()[0])
 
-    graph.start("twin", speed="max")
+    graph.start("twin", speed="max", patience=30.0)
     command = graph.probe.create_publisher(ArmCommand, "policy/command", qos.COMMAND)
     scenes = graph.listen(SceneState, "scene/state", qos.STATE)
     images = graph.listen(Image, "camera/image_raw", qos.CAMERA)
