@@ -134,13 +134,18 @@ def make(kind: str, **fields: Any) -> Any:
     Raises:
         LinkError: no such type, or it has no such field.
     """
-    name = inner_name(codec(kind).type)
-    kinds = dict(typestore().fielddefs[name][1])
+    made, kinds = _shape(kind)
     for field in fields:
         if field not in kinds:
             raise LinkError(f"{kind} has no field {field!r}{nearest(field, kinds)}")
-    values = {field: _value(described, fields.get(field)) for field, described in kinds.items()}
-    return typestore().types[name](**values)
+    return made(**{field: _value(described, fields.get(field)) for field, described in kinds.items()})
+
+
+@cache
+def _shape(kind: str) -> tuple[Any, dict[str, Any]]:
+    """Return the class of messages of type `kind`, and its fields."""
+    name = inner_name(codec(kind).type)
+    return typestore().types[name], dict(typestore().fielddefs[name][1])
 
 
 def stamp(nanoseconds: int) -> Any:

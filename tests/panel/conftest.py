@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from benchmarks.browser import PATIENCE
 from benchmarks.browser import browser as headless
@@ -115,6 +115,14 @@ def browser() -> Iterator[Browser]:
         yield chromium
 
 
+@pytest.fixture(scope="session")
+def visited(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser that keeps what it has loaded from one test to the next."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
 @dataclass
 class Tab:
     """One browser tab on the panel, the bridge behind it, and everything it asked the network for."""
@@ -133,21 +141,26 @@ class Tab:
 
 
 @pytest.fixture
-def open_tab(stage: Stage, server: PanelServer, browser: Browser) -> Iterator[Callable[..., Tab]]:
-    contexts = []
+def open_tab(
+    stage: Stage, server: PanelServer, browser: Browser, visited: BrowserContext
+) -> Iterator[Callable[..., Tab]]:
+    """Open the first tab in a browser that was here before, unless it is to be `new`; each further one in a new one."""
+    contexts: list[BrowserContext] = []
 
     def open_one(
         width: int = 1366, height: int = 768, role: Role = "admin", view: str = "drive", name: str = "Ada",
-        address: str = "", **bridge: Any,
+        address: str = "", new: bool = False, **bridge: Any,
     ) -> Tab:
         url = address or server.url
         stage.bridge = FakeBridge(**{"episode_seconds": 0.2, "evaluation_episodes": 1, **bridge})
         stage.archive.take_from(stage.bridge)
-        context = browser.new_context(viewport={"width": width, "height": height})
+        context = browser.new_context() if new or contexts else visited
         contexts.append(context)
+        context.clear_cookies()
         cookie = stage.door.issue("cookie", Person(name, role))
         context.add_cookies([{"name": f"gmps_panel_{urlsplit(url).port}", "value": cookie, "url": url}])
         tab = Tab(context.new_page(), stage.bridge)
+        tab.page.set_viewport_size({"width": width, "height": height})
         tab.secret = lambda other, its: stage.door.issue("cookie", Person(other, its))
         tab.page.set_default_timeout(PATIENCE)
         tab.page.on("request", lambda request: tab.requests.append(request.url))
@@ -158,8 +171,11 @@ def open_tab(stage: Stage, server: PanelServer, browser: Browser) -> Iterator[Ca
         return tab
 
     yield open_one
+    for page in visited.pages:
+        page.close()
     for context in contexts:
-        context.close()
+        if context is not visited:
+            context.close()
 
 
 @pytest.fixture
