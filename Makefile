@@ -85,7 +85,7 @@ adapt: setup
 teach: setup
 	@$(PY) -m gmps_robot_nodes.bringup session:=teach $(ARGS)
 
-# None of these asks the machine to keep real time, so they share its cores; what fails is run twice more, and is named.
+# None of these asks the machine to keep real time, so they share its cores, three at a time as many wait; what fails is run twice more, and is named.
 test: setup-test
 	$(MAKE) --jobs 2 lint pytest
 
@@ -96,7 +96,7 @@ lint: setup-test
 
 IN_BROWSER := CHROMIUM="$$(cat $(STAMPS)/chromium)"
 pytest: setup-test
-	$(IN_BROWSER) $(VENV)/bin/pytest -n 2 --dist loadfile -m 'not realtime' --reruns 2 -rR $(ARGS)
+	$(IN_BROWSER) $(VENV)/bin/pytest -n 3 --dist loadfile -m 'not realtime' --reruns 2 -rR $(ARGS)
 
 # Stops within milliseconds, rates, dead-men, whole stacks: a machine that stands still for some tenths of a second fails them.
 test-realtime: setup-test

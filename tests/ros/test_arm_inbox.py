@@ -72,6 +72,7 @@ def test_a_sender_that_was_killed_may_be_started_again_and_a_second_one_is_named
     graph.until(lambda: inbox.take(time.monotonic(), at_rest=True))
     first.kill()
     first.wait()
+    graph.spin(1.5e-9 * qos.COMMAND.liveliness_lease_duration.nanoseconds)  # until its lease is over
     senders("again", "idle")
     graph.until(lambda: graph.probe.count_publishers("policy/command") == 2)  # the dead one is still listed
     end = time.monotonic() + 1.5
