@@ -28,6 +28,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from benchmarks.faults.stop import Figures, MissedError, NotReadyError
 from gmps_robot import families
+from gmps_robot.types import FloatArray
 from sim.intera_emulator import Emulator
 
 SILENT = 0.005  # a tip slower than this is at rest [m/s]
@@ -133,7 +134,7 @@ class Rig:
             raise NotReadyError(str(problem)) from problem
 
     def recover(self) -> None:
-        """Bring the arm back to armed, whatever it is in, two acts of a person where two are needed."""
+        """Bring the arm back to armed and to rest, whatever it is in, two acts of a person where two are needed."""
         self.tell("still")
         if self.mode in ("FAULT", "ESTOP"):
             self.until(lambda: self.call(Trigger, "arm/reset_fault").success, "the fault does not reset", 10.0)
@@ -142,6 +143,12 @@ class Rig:
             if not answer.success:
                 raise MissedError(f"arm/enable: {answer.message}")
         self.until(lambda: self.mode in ("ARMED", "MOVING", "HOLD") and self.statuses[-1][1].enabled, "not armed", 10.0)
+        # What moved it last may have left just now: its end is not to be taken for the next one's.
+        self.until(lambda: self.speeds(QUIET).max() < SILENT, "the tip does not come to rest", 10.0)
+
+    def speeds(self, seconds: float) -> FloatArray:
+        """Of the true tip, (n,) [m/s], in the last `seconds`."""
+        return np.asarray(np.linalg.norm(self.emulator.trace(seconds)[:, 4:], axis=1))
 
     @property
     def mode(self) -> str:
