@@ -109,13 +109,13 @@ def server(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         yield running
 
 
-@pytest.fixture(scope="package")  # tests of other packages start their own, and Playwright wants one at a time
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with headless() as chromium:
         yield chromium
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def visited(browser: Browser) -> Iterator[BrowserContext]:
     """A browser that keeps what it has loaded from one test to the next."""
     context = browser.new_context()
