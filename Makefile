@@ -100,7 +100,8 @@ pytest: setup-test
 
 # Stops within milliseconds, rates, dead-men, whole stacks: a machine that stands still for some tenths of a second fails them.
 test-realtime: setup-test
-	$(IN_BROWSER) $(VENV)/bin/pytest -m realtime --reruns 1 -rR $(ARGS)
+	$(IN_BROWSER) $(VENV)/bin/pytest -m realtime --reruns 1 -rR tests/panel $(ARGS)
+	$(IN_BROWSER) $(VENV)/bin/pytest -m realtime --reruns 1 -rR --ignore tests/panel $(ARGS) # Playwright wants one browser at a time
 
 bench: setup-test
 	@mkdir -p runs/bench
