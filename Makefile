@@ -24,8 +24,8 @@ help:
 	@sed -n '1,2s/^# //p' Makefile
 	@echo 'make adapt       set everything up and adapt the shipped policy to a held-out task, on the twin, through ROS 2'
 	@echo 'make teach       the same stack for a person at the panel: drive the arm, record, judge'
-	@echo 'make test        set everything up, then lint and all tests'
-	@echo 'make test-realtime  stops, rates and whole stacks, which need a machine that does little else (20 minutes)'
+	@echo 'make test        set everything up, then lint and all tests that a busy machine passes too'
+	@echo 'make test-realtime  stops, rates and whole stacks, which need a machine that does little else'
 	@echo 'make lint        ruff, mypy --strict, import contracts'
 	@echo 'make bench       the speed figures of docs/results.md'
 	@echo 'make bench-panel key to command, camera to screen, control loop beside two browsers'
@@ -85,7 +85,8 @@ adapt: setup
 teach: setup
 	@$(PY) -m gmps_robot_nodes.bringup session:=teach $(ARGS)
 
-# None of these asks the machine to keep real time, so they share its cores, three at a time as many wait; what fails is run twice more, and is named.
+# None of these asks the machine to keep real time, so they share its cores, three at a time as many wait;
+# what fails is run twice more, and is named.
 test: setup-test
 	$(MAKE) --jobs 2 lint pytest
 

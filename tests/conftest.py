@@ -1,4 +1,4 @@
-"""Markers come from folders and fixtures; one thread per process; ROS stays on this machine.
+"""Markers come from folders; one thread per process; ROS stays on this machine.
 
 A test says by itself when it needs a machine that keeps real time (`realtime`); all others pass on a busy one too.
 """

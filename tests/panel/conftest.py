@@ -144,17 +144,17 @@ class Tab:
 def open_tab(
     stage: Stage, server: PanelServer, browser: Browser, visited: BrowserContext
 ) -> Iterator[Callable[..., Tab]]:
-    """Open the first tab in a browser that was here before, unless it is to be `new`; each further one in a new one."""
+    """Open the first tab in a browser that was here before, each further one in a new one."""
     contexts: list[BrowserContext] = []
 
     def open_one(
         width: int = 1366, height: int = 768, role: Role = "admin", view: str = "drive", name: str = "Ada",
-        address: str = "", new: bool = False, **bridge: Any,
+        address: str = "", **bridge: Any,
     ) -> Tab:
         url = address or server.url
         stage.bridge = FakeBridge(**{"episode_seconds": 0.2, "evaluation_episodes": 1, **bridge})
         stage.archive.take_from(stage.bridge)
-        context = browser.new_context() if new or contexts else visited
+        context = browser.new_context() if contexts else visited
         contexts.append(context)
         context.clear_cookies()
         cookie = stage.door.issue("cookie", Person(name, role))

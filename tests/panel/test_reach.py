@@ -29,7 +29,7 @@ OUTSIDE = """
     return inner.left < card.left - 1 || inner.right > card.right + 1; }).map(e => e.id + e.textContent)
 """
 SMALL = """
-[...document.querySelectorAll('button')].filter(e => e.offsetParent !== null && e.getBoundingClientRect().height < 44)
+[...document.querySelectorAll('button')].filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 44)
   .map(e => e.textContent)
 """
 SETTLED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
