@@ -90,6 +90,7 @@ def test_a_person_shows_the_board_until_the_page_says_enough(
     picture(page, "calibrate")
     page.click("#capture-stop:enabled")
     expect(page.locator("#capture-headline")).to_have_text("Ready to take views")
+    expect(page.locator("#coverage-views .side-text")).to_contain_text(f"{tab.bridge._taken} of 20")
     tab.bridge._taken = 19
     page.click("#capture-take:enabled")
     expect(page.locator("#capture-headline")).to_have_text("Enough views")
