@@ -76,9 +76,9 @@ def default_route(center: Vector3, axes: FloatArray, reach: Vector3 = (0.12, 0.0
 class Driver:
     """Moves an armed arm by commands of the source `reset`."""
 
-    def __init__(self, arm: ArmDriver, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
-        """Take the arm's own clock [s], and what lets it pass."""
-        self._arm, self._clock, self._sleep = arm, clock, sleep
+    def __init__(self, arm: ArmDriver, clock: Callable[[], float], wait: Callable[[], None]) -> None:
+        """Take the arm's own clock [s], and what lets the rest of a control period pass."""
+        self._arm, self._clock, self._wait = arm, clock, wait
         self._seq = 0
 
     @property
@@ -134,7 +134,7 @@ class Driver:
         self._seq += 1
         gripper = self._arm.guard_state.gripper
         self._arm.apply(ArmCommand(round(now * 1e9), self._seq, "reset", velocity, gripper, attitude=attitude), now)
-        self._sleep(self._arm.period)
+        self._wait()
 
 
 def _rotation(quaternion: FloatArray) -> FloatArray:

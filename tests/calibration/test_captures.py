@@ -39,7 +39,7 @@ class Rig:
     def __init__(self, place: TwinRig = PLACE) -> None:
         self.now, self.place, self.rng = 100.0, place, np.random.default_rng(0)
         self.arm = FakeArm(families.family("push"), lambda: self.now, self.sleep)
-        self.driver = Driver(self.arm, lambda: self.now, self.sleep)
+        self.driver = Driver(self.arm, lambda: self.now, lambda: self.sleep(self.arm.period))
         self.painter = BoardPainter(place.board, place.rig.camera)
 
     def sleep(self, seconds: float) -> None:

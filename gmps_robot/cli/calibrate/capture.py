@@ -109,7 +109,7 @@ def on_twin(options: CaptureOptions, board: BoardSpec) -> Iterator[tuple[Look, D
 
     route = place.route if options.route is None else load_route(options.route)
     try:
-        yield look, Driver(arm, lambda: arm.observe().stamp_ns * 1e-9, lambda _: None), route
+        yield look, Driver(arm, lambda: arm.observe().stamp_ns * 1e-9, lambda: None), route
     finally:
         eyes.close()
 
@@ -123,6 +123,7 @@ def on_sawyer(options: CaptureOptions) -> Iterator[tuple[Look, Driver, Route | N
     from calibration.route import Driver, load_route
     from gmps_robot.camera.capture import Capture
     from gmps_robot.camera.sources import is_finite, open_source
+    from gmps_robot.control.timing import Pacer
     from gmps_robot.errors import ObservationError
     from gmps_robot.families import family
     from gmps_robot.rig import load_rig
@@ -133,6 +134,7 @@ def on_sawyer(options: CaptureOptions) -> Iterator[tuple[Look, Driver, Route | N
     sensor = load_rig(options.rig).camera
     wire = connect("gmps_calibrate", options.master_uri or os.environ.get("ROS_MASTER_URI", ""), 20.0)
     arm = SawyerArm(family("push"), wire)
+    pacer = Pacer(arm.period, time.monotonic, time.sleep)
     # Images and arm states are stamped on one clock, the monotonic one.
     camera = Capture(
         lambda: open_source(options.camera, sensor), 10.0, time.monotonic_ns, finite=is_finite(options.camera)
@@ -145,11 +147,14 @@ def on_sawyer(options: CaptureOptions) -> Iterator[tuple[Look, Driver, Route | N
             raise ObservationError(f"no image from camera {options.camera} for 2 s: {camera.health().detail}")
         return frame.pixels, frame.stamp_ns, arm.observe()
 
+    def wait() -> None:
+        pacer.wait()
+
     try:
         if options.route is not None:
             arm.enable(True)
         route = None if options.route is None else load_route(options.route)
-        yield look, Driver(arm, time.monotonic, time.sleep), route
+        yield look, Driver(arm, time.monotonic, wait), route
     finally:
         camera.close()
         arm.rest("capture is over")
