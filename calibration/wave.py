@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,8 +19,11 @@ CENTRE = (0.56, 0.0, 0.16)  # over the table, where fingers and hand are free to
 SPEED = 0.06  # of one sine, which three axes and three frequencies add to less than the arm's limit [m/s]
 PULL = 0.15  # back to the centre [1/s]
 NEAR, PATIENCE = 0.003, 20.0  # of the centre before the sines begin [m], and how long the way may take [s]
+LONGEST_PERIOD = 0.1  # after which a robot that hears nothing holds by itself, and follows no sine any more [s]
+HELD = 0.02  # share of the periods in which the guard may hold the arm
 RAMP = 1.0  # [s]
 REST = 0.8  # [s]
+AGAIN = "let nothing else run on this machine, and begin again"
 
 Look = Callable[[], tuple[float, FloatArray] | None]
 
@@ -51,14 +55,16 @@ def record(
         seconds: of sines.
 
     Raises:
-        ArmError: the arm does not move, or its guard has stopped it; the message says why.
+        ArmError: the arm does not move, its guard has stopped it, or the machine was too slow; the message says why.
     """
     _approach(arm, clock, wait)
     _rest(arm, clock, wait)
     began, rows = clock(), _Rows()
     while (now := clock()) - began < seconds:
-        _drive(arm, sine_velocity(now - began) + _back(arm), now)
+        rows.require_in_time(now)
+        reasons = _drive(arm, sine_velocity(now - began) + _back(arm), now)
         rows.commands.append((now, arm.guard_state.joints.copy()))
+        rows.held += [", ".join(reasons)] if arm.guard_state.mode == "HOLD" else []
         wait()
         state, seen = arm.observe(), look()
         if not rows.states or state.stamp_ns > round(rows.states[-1][0] * 1e9):
@@ -66,6 +72,7 @@ def record(
         if seen is not None:
             rows.features.append(seen)
     _rest(arm, clock, wait)
+    rows.require_free()
     return rows.motion()
 
 
@@ -100,12 +107,13 @@ def _rest(arm: ArmDriver, clock: Callable[[], float], wait: Callable[[], None]) 
         wait()
 
 
-def _drive(arm: ArmDriver, velocity: FloatArray, now: float) -> None:
+def _drive(arm: ArmDriver, velocity: FloatArray, now: float) -> tuple[str, ...]:
+    """Ask for `velocity` (3,) [m/s]; returns why the guard changed it."""
     state = arm.guard_state
     if not state.armed or state.mode in ("FAULT", "ESTOP"):
         raise ArmError(f"the arm may not move: {state.mode} {state.fault_reason}; release it, enable it, begin again")
     seq = 1 if state.command is None else state.command.seq + 1
-    arm.apply(ArmCommand(round(now * 1e9), seq, "reset", velocity, state.gripper), now)
+    return arm.apply(ArmCommand(round(now * 1e9), seq, "reset", velocity, state.gripper), now).reasons
 
 
 class _Rows:
@@ -115,6 +123,24 @@ class _Rows:
         self.commands: list[tuple[float, FloatArray]] = []
         self.states: list[tuple[float, FloatArray]] = []
         self.features: list[tuple[float, FloatArray]] = []
+        self.held: list[str] = []  # why, in each period in which the guard held the arm
+
+    def require_in_time(self, now: float) -> None:
+        """Refuse a motion that the arm has interrupted by itself."""
+        passed = now - self.commands[-1][0] if self.commands else 0.0
+        if passed > LONGEST_PERIOD:
+            raise ArmError(
+                f"a control period took {passed:.2f} s: after {LONGEST_PERIOD} s without commands the arm holds by "
+                f"itself, and its motion tells nothing; {AGAIN}"
+            )
+
+    def require_free(self) -> None:
+        """Refuse a motion that is the guard's."""
+        if len(self.held) > HELD * len(self.commands):
+            raise ArmError(
+                f"the guard held the arm in {len(self.held)} of {len(self.commands)} control periods "
+                f"({Counter(self.held).most_common(1)[0][0]}): that is no motion to measure; {AGAIN}"
+            )
 
     def motion(self) -> Motion:
         """The samples as arrays; without pictures the features are empty."""

@@ -141,7 +141,12 @@ def identify(sweep: Sweep) -> Identified:
 
 
 class _Problem:
-    """What the sweep's joints are off for given parameters: delay, then log factors of stiffness, damping, friction."""
+    """What the sweep's joints are off for given parameters: delay, then log factors of stiffness, damping, friction.
+
+    A constant offset of a joint is left out: an arm counts its commands from where it was when it was switched on, and
+    what drift it has made good since, only it knows. Read as friction, which bends the motion both ways, it would be
+    off by half.
+    """
 
     def __init__(self, sweep: Sweep, times: FloatArray, measured: FloatArray, moved: NDArray[np.int64]) -> None:
         self.sweep, self.times, self.measured, self.moved = sweep, times, measured, moved
@@ -155,7 +160,7 @@ class _Problem:
         controls = [_controls(sweep.command_times, sweep.commands, self.steps, float(row[0])) for row in columns]
         joints = _roll_out(models, controls, sweep.joints[0])
         errors = [CubicSpline(self.steps, one)(self.times) - self.measured for one in joints]
-        return np.stack([error[:, self.moved].ravel() for error in errors], axis=1)
+        return np.stack([(error - error.mean(0))[:, self.moved].ravel() for error in errors], axis=1)
 
     def servo(self, parameters: FloatArray) -> ServoFit:
         """The servos of one set of parameters."""

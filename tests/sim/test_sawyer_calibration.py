@@ -5,9 +5,12 @@ tests/ros1/test_calibrate.py runs the commands themselves over the arm's own wir
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from calibration.board import BoardSpec
 from calibration.capture import Capture, CaptureWriter, load_capture
@@ -19,6 +22,7 @@ from calibration.solve import solve_capture
 from calibration.track import MarkerSpec, marker_corners
 from calibration.twin_rig import twin_rig
 from calibration.wave import Motion, record
+from gmps_robot.errors import ArmError
 from gmps_robot.rig import load_rig
 from gmps_robot.types import ArmState, FloatArray, ImageArray
 from sim.sysid import Sweep, identify, predict
@@ -103,6 +107,22 @@ def test_the_delay_of_a_camera_that_watches_the_arm_is_found() -> None:
 
 
 def test_the_servos_of_the_arm_are_identified() -> None:
-    motion = moved(Bench(), 8.0, marker=False)
-    found = identify(Sweep(motion.command_times, motion.commands, motion.state_times, motion.joints)).servo
-    np.testing.assert_allclose(found.stiffness, RIG.servo.stiffness, rtol=0.12)
+    motion = moved(Bench(), 6.0, marker=False)
+    found = identify(Sweep(motion.command_times, motion.commands, motion.state_times, motion.joints))
+    np.testing.assert_allclose(found.servo.stiffness, RIG.servo.stiffness, rtol=0.05)
+    np.testing.assert_allclose(found.servo.damping, RIG.servo.damping, rtol=0.05)
+    np.testing.assert_allclose(found.servo.friction, RIG.servo.friction, rtol=0.1)
+    assert found.delay < 0.005
+
+
+@pytest.mark.parametrize(
+    ("slow", "said"),
+    [
+        (lambda period: 0.15 if period == 500 else 0.01, "a control period took 0.15 s: after 0.1 s without commands"),
+        (lambda period: 0.03 if period > 400 and period % 10 == 0 else 0.01, r"the guard held the arm in .*overrun"),
+    ],
+)
+def test_what_a_slow_machine_makes_of_a_motion_is_not_measured(slow: Callable[[int], float], said: str) -> None:
+    bench, periods = Bench(), count()
+    with pytest.raises(ArmError, match=said):
+        record(bench.arm, lambda: None, bench.now, lambda: bench.link.sleep(slow(next(periods))), 4.0)
