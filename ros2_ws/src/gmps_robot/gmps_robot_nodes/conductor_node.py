@@ -63,6 +63,7 @@ class ConductorNode(Node):
         self._executor.add_node(self)
         self._activation = Activation(self, "adapt")
         self._arm = None if robot == "twin" else ArmBringUp(self, motors_on=robot == "emulator")
+        self._beside = str(parameters.declare(self, "beside", "", "Nodes that are started with it, with commas."))
         self._action = ActionClient(self, Adapt, "adapt")
         self._told = SessionStatus()
         self._record = bool(parameters.declare(self, "record", False, read["record"].description))
@@ -102,22 +103,31 @@ class ConductorNode(Node):
             self._executor.spin_once(timeout_sec=WAKE)
 
     def _bring_up(self) -> None:
-        """Configure and activate the arm's driver and, unless a person does the work, the adapt node."""
-        arm = self._arm
+        """Configure and activate the arm's driver and, unless a person does the work, the adapt node.
+
+        Motors come on last: processes that start keep a small machine too busy for an arm that is armed.
+        """
+        arm, by_hand = self._arm, self._kind in BY_HAND
         if arm is not None:
             self._wait(lambda: arm.ready, "node sawyer_driver did not come up; its own lines say why")
             arm.bring_up(self._call)
             self._wait(lambda: arm.connected, "node sawyer_driver offers no arm/enable")
+        if not by_hand:  # there, a session that is started at the panel brings the adapt node up
+            self._wait(lambda: self._activation.ready, "node adapt did not come up; its own lines say why")
+            self._activation.bring_up(self._call)
+        if arm is not None:
+            self._wait(lambda: not self._missing(), f"not all nodes of {self._beside} came up; their own lines say why")
             arm.switch_on(self._call)
-        if self._kind in BY_HAND:
-            return  # a session that is started at the panel brings the adapt node up
-        self._wait(lambda: self._activation.ready, "node adapt did not come up; its own lines say why")
-        self._activation.bring_up(self._call)
+        if by_hand:
+            return
         while arm is not None and not arm.fit and not self._ending.requested:
             self._executor.spin_once(timeout_sec=WAKE)
         self._wait(self._action.server_is_ready, "node adapt offers no action `adapt`")
         if self._record:
             self._wait_for_recorder()
+
+    def _missing(self) -> set[str]:
+        return set(self._beside.split(",")) - {*self.get_node_names(), ""}
 
     def _wait_for_recorder(self) -> None:
         """Begin when it can record; it is spare, so not for ever."""

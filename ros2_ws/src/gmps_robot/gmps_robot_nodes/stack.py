@@ -150,7 +150,7 @@ NODES = (
     NodeDescription(
         "conductor",
         ("session", "robot", "task", "split", "goals", "episodes", "updates", "reward", "seed", "out", "json", "stay",
-         "record"),
+         "record", "beside"),
         ends_stack=True,
     ),
 )
@@ -208,13 +208,14 @@ def resolve(values: Mapping[str, str], environment: Mapping[str, str]) -> tuple[
     settings["master_uri"] = _master_uri(str(settings["master_uri"]), robot, environment)
     if settings["reward"] == "auto":
         settings["reward"] = "human" if robot == "sawyer" else "twin"
-    return tuple(
-        NodeStart(node, {name: settings[name] for name in node.parameters})
-        for node in NODES
+    nodes = [
+        node for node in NODES
         if robot in node.robots and settings["session"] in node.sessions
         and (not node.rewards or settings["reward"] in node.rewards)
         and (not node.conditions or any(settings[name] for name in node.conditions))
-    )
+    ]  # fmt: skip
+    settings["beside"] = ",".join(node.name for node in nodes if not (node.spare or node.ends_stack))
+    return tuple(NodeStart(node, {name: settings[name] for name in node.parameters}) for node in nodes)
 
 
 def _check_parts(settings: Mapping[str, Value], robot: str) -> None:
