@@ -112,8 +112,11 @@ class ArmBringUp:
         Raises:
             SetupError: the driver refuses.
         """
-        if self._motors_on and not (answer := call(self._enable, SetBool.Request(data=True))).success:
+        if not self._motors_on:
+            return
+        if not (answer := call(self._enable, SetBool.Request(data=True))).success:
             raise SetupError(f"arm/enable was refused: {answer.message}")
+        self._state = "ARMED"  # as the driver has just said, before its next status comes
 
     def _on_guard(self, message: GuardStatus) -> None:
         self._state = message.state
