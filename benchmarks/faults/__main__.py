@@ -1,6 +1,6 @@
 """Put every fault of the table into the running stack, measure, and write the table into docs/safety.md.
 
-    python -m benchmarks.faults [--repeats 10] [--only NAME ...] [--json FILE] [--no-docs]
+python -m benchmarks.faults [--repeats 10] [--only NAME ...] [--json FILE] [--no-docs]
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from benchmarks.faults.report import Result, write_table
 from benchmarks.faults.rig import Rig
 from benchmarks.faults.rows import ROWS, Row
 from benchmarks.faults.stop import Figures, MissedError, NotReadyError
+from benchmarks.standstill import Standstill
 
 ATTEMPTS = 3  # to get the arm up to speed
+ANEW = 5  # how often one repetition is made anew because the machine stood still in it, at most
 DOCS = Path(__file__).parents[2] / "docs" / "safety.md"
 
 
@@ -49,28 +51,38 @@ def measure_offline(row: Row, seed: int) -> Figures | str:
         return str(problem)
 
 
-def run_row(name: str, row: Row, repeats: int, rig: Rig | None) -> tuple[Result, Rig | None]:
-    """Repeat one row; a rig that is spoilt or did not do as it should is replaced."""
-    result = Result(name, row)
-    for seed in range(repeats):
-        if row.run is None:
-            result.add(measure_offline(row, seed))
-            continue
-        for attempt in range(1, ATTEMPTS + 1):
-            rig = rig or Rig(seed)
-            try:
-                outcome = measure(rig, row)
-            except NotReadyError as problem:
-                outcome = str(problem)
-                if attempt < ATTEMPTS:
-                    rig.close()
-                    rig = None
-                    continue
+def attempt(row: Row, rig: Rig | None, seed: int) -> tuple[Figures | str, Rig | None]:
+    """Carry out one repetition; a rig that is spoilt or did not do as it should is replaced."""
+    if row.run is None:
+        return measure_offline(row, seed), rig
+    outcome: Figures | str = ""
+    for _ in range(ATTEMPTS):
+        rig = rig or Rig(seed)
+        try:
+            outcome = measure(rig, row)
             break
-        result.add(outcome)
-        if rig is not None and (row.spoils or isinstance(outcome, str)):
+        except NotReadyError as problem:
+            outcome = str(problem)
             rig.close()
             rig = None
+    if rig is not None and (row.spoils or isinstance(outcome, str)):
+        rig.close()
+        rig = None
+    return outcome, rig
+
+
+def run_row(name: str, row: Row, repeats: int, rig: Rig | None, machine: Standstill) -> tuple[Result, Rig | None]:
+    """Repeat one row. Whatever came of it, a repetition in which the machine stood still is made anew."""
+    result = Result(name, row)
+    for seed in range(repeats):
+        for tries in range(ANEW + 1):
+            began = time.monotonic()
+            outcome, rig = attempt(row, rig, seed)
+            stood = machine.longest(began) if row.timed else 0.0
+            if stood == 0.0 or tries == ANEW:
+                break
+            result.made_anew.append(stood)
+        result.add(outcome)
     return result, rig
 
 
@@ -83,12 +95,13 @@ def main() -> int:
     parser.add_argument("--no-docs", action="store_true", help="leave docs/safety.md as it is")
     options = parser.parse_args()
     results, rig, start = [], None, time.monotonic()
-    for name in options.only or ROWS:
-        result, rig = run_row(name, ROWS[name], options.repeats, rig)
-        results.append(result)
-        print(result.line(), flush=True)
-    if rig is not None:
-        rig.close()
+    with Standstill() as machine:
+        for name in options.only or ROWS:
+            result, rig = run_row(name, ROWS[name], options.repeats, rig, machine)
+            results.append(result)
+            print(result.line(), flush=True)
+        if rig is not None:
+            rig.close()
     if options.json:
         options.json.write_text(json.dumps([result.as_json() for result in results], indent=1) + "\n")
     if not options.no_docs and not options.only:

@@ -19,6 +19,7 @@ class Result:
         self.name, self.row = name, row
         self.figures: dict[str, list[float]] = {}
         self.problems: list[str] = []
+        self.made_anew: list[float] = []  # for how long the machine stood still in repetitions that do not count [s]
 
     def add(self, outcome: dict[str, float] | str) -> None:
         """Count one repetition."""
@@ -42,14 +43,14 @@ class Result:
             + (f" (<= {1e3 * self.row.bounds[name]:.0f})" if name in self.row.bounds else "")
             for name, values in self.figures.items()
         ]
-        mark = "ok  " if self.kept else "MISS"
-        return f"{mark} {self.name:18} {', '.join(parts)} {' | '.join(sorted(set(self.problems)))}"
+        mark, anew = "ok  " if self.kept else "MISS", f"; {len(self.made_anew)} made anew" if self.made_anew else ""
+        return f"{mark} {self.name:18} {', '.join(parts)}{anew} {' | '.join(sorted(set(self.problems)))}"
 
     def as_json(self) -> dict[str, Any]:
         """Everything measured."""
         return {
             "row": self.name, "kept": self.kept, "bounds": dict(self.row.bounds), "figures": self.figures,
-            "problems": self.problems,
+            "problems": self.problems, "made_anew": self.made_anew,
         }  # fmt: skip
 
     def markdown(self) -> str:
@@ -76,5 +77,6 @@ def write_table(path: Path, results: list[Result]) -> None:
     head = "| fault | reaction | median / p99 (bound), ms or mm |\n|---|---|---|"
     table = "\n".join(result.markdown() for result in results)
     repeats = max((len(v) for r in results for v in r.figures.values()), default=0)
-    note = f"\n{repeats} repetitions of each row.\n"
+    anew = sum(len(r.made_anew) for r in results)
+    note = f"\n{repeats} repetitions of each row; {anew} more were made anew, for the machine stood still in them.\n"
     path.write_text(f"{before}{BEGIN}\n{note}\n{head}\n{table}\n{END}{after}", encoding="utf-8")

@@ -26,6 +26,7 @@ class Row:
     mend: Callable[[Rig], object] = lambda _: None
     spoils: bool = False  # the rig is of no more use afterwards
     offline: Callable[[int], Figures] | None = None  # takes a seed instead of a rig
+    timed: bool = True  # its figures are of this machine's time
 
 
 ROWS: dict[str, Row] = {
@@ -83,15 +84,16 @@ ROWS: dict[str, Row] = {
     "camera-frozen": Row("camera shows the same picture with new stamps", "the episode is void, HOLD", {"seen": 0.2},
                          None, offline=offline.frozen_camera),
     "joint-limit": Row("random twists, 100 s of arm time each", "slows down, keeps the margin, motion away allowed",
-                       {"past the margin": 1e-6}, None, offline=offline.joint_limit),
+                       {"past the margin": 1e-6}, None, offline=offline.joint_limit, timed=False),
     "divergence": Row("rewards NaN or infinite, or a step far too long, in an adaptation",
-                      "no update, the policy is as before", {"changed": 0.0}, None, offline=offline.divergence),
+                      "no update, the policy is as before", {"changed": 0.0}, None, offline=offline.divergence,
+                      timed=False),
     "disk-full": Row("the disk fills up while an episode is recorded", "motion goes on; the recording ends and is kept",
                      {"stops": 0.0, "told": 1.2}, recording.disk_full, recording.recorder_ends),
     "recorder-killed": Row("recorder process killed in an episode", "motion goes on; at most 0.5 s of it is lost",
                            {"stops": 0.0, "lost": 0.5}, recording.recorder_killed),
     "power-loss": Row("loss of power at any step of a save", "no half file has a whole one's name, what is saved stays",
-                      {"half files": 0.0, "saved and lost": 0.0}, None, offline=recording.power_loss),
+                      {"half files": 0.0, "saved and lost": 0.0}, None, offline=recording.power_loss, timed=False),
     "two-operators": Row("two operators", "the second is told who has the arm; rest before it changes hands",
                          {"refused": 0.5, "rest": CALL + STOP}, people.two_operators),
     "intruder": Row("an intruder without a login asks for everything", "refused; motion goes on",

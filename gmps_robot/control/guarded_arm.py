@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from threading import RLock
 
 import numpy as np
@@ -135,6 +136,11 @@ class GuardedArm(ABC):
         """Hold and latch."""
         with self._lock:
             self._guard = stop(self._guard, reason)
+
+    def let_go(self) -> None:
+        """End the request in force: the arm stops as for silence, but now."""
+        with self._lock:
+            self._guard = replace(self._guard, command=None)
 
     def reset_fault(self) -> None:
         """Leave a latched FAULT or, with the robot's own stop released, ESTOP."""

@@ -108,12 +108,28 @@ def test_an_operator_who_takes_the_arm_ends_its_way_home_and_holds_it(node: Desk
 class Inbox:
     """Nobody asks for anything, or asking goes wrong."""
 
-    def __init__(self, broken: bool) -> None:
-        self._broken = broken
+    def __init__(self, broken: bool = False, changing: bool = False) -> None:
+        self._broken, self.changing = broken, changing
 
     def take(self, _now: float, _at_rest: bool) -> None:
         if self._broken:
             raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("changing", [False, True])
+def test_an_arm_that_changes_hands_is_let_go_at_once(
+    changing: bool, arm: FakeArm, offers: ArmServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go, ticks = [], []
+    monkeypatch.setattr(arm, "let_go", lambda: let_go.append(True))
+    control = SawyerControl(arm, Inbox(changing=changing), offers, ticks.append, lambda *_: None)  # type: ignore[arg-type]
+    deadline = time.monotonic() + 5.0
+    while len(ticks) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    control.end()
+    assert not control.failure
+    assert len(ticks) >= 3
+    assert bool(let_go) == changing
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -6,7 +6,7 @@ node alone: `Wire`, what it hears, and `SawyerArm` are the real ones.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
@@ -42,8 +42,10 @@ class OurMessages:
 class EmulatedLink:
     """An emulated robot with its topics. Time passes in `sleep` alone. `inject` and the rest are as in `Emulator`."""
 
-    def __init__(self, seed: int = 0, noise: float = 0.0) -> None:
+    def __init__(self, seed: int = 0, noise: float = 0.0, lag: float = 0.0) -> None:
         self.now, self._steps = 0.0, 0
+        self._lag = lag  # of every message, both ways [s]
+        self._under_way: deque[tuple[float, Callable[[], None]]] = deque()
         self.robot = Robot(PushFamily(), seed, noise, 0.0)
         self.parameters = parameters()
         self.publishers: dict[str, list[str]] = defaultdict(list)  # names of the nodes, by topic
@@ -73,6 +75,7 @@ class EmulatedLink:
         for _ in range(round(seconds / dt)):
             self._steps += 1
             self.now = self._steps * dt
+            self._arrive()
             self.robot.step(self.now)
             self._publish()
 
@@ -83,6 +86,14 @@ class EmulatedLink:
 
     def hear(self, caller: str, topic: str, message: Any) -> None:
         """What a node says."""
+        self._under_way.append((self.now + self._lag, partial(self._heard, caller, topic, message)))
+        self._arrive()
+
+    def _arrive(self) -> None:
+        while self._under_way and self._under_way[0][0] <= self.now + 1e-9:
+            self._under_way.popleft()[1]()
+
+    def _heard(self, caller: str, topic: str, message: Any) -> None:
         what = topic.rpartition("/")[2]
         if what == "joint_command":
             self.words.append((message, self.now))
@@ -142,7 +153,12 @@ class EmulatedLink:
         self._lines.send(topic, message, self.now)
 
     def _deliver(self, topic: str, message: Any) -> None:
-        for hear in () if self.silent else self._hearers[topic]:
+        if not self.silent:
+            self._under_way.append((self.now + self._lag, partial(self._tell, topic, message)))
+            self._arrive()
+
+    def _tell(self, topic: str, message: Any) -> None:
+        for hear in self._hearers[topic]:
             hear(message, self.now)
 
     def _obey(self, message: dict[str, Any]) -> None:

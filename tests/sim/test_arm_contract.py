@@ -183,6 +183,17 @@ def test_from_full_speed_silence_ends_in_rest_within_400_ms(rig: Rig, source: st
     assert (rig.true_speed or rig.speed)() < AT_REST
 
 
+def test_an_arm_that_is_let_go_stops_at_once(rig: Rig) -> None:
+    rig.drive(2.0 * SIDEWAYS, 0.6)
+    place = rig.tip()
+    rig.arm.let_go()
+    rig.silence(0.3)
+    assert rig.speed() < AT_REST
+    assert rig.tip()[1] - place[1] < 0.03 + rig.slack  # 0.2 m/s for another 0.15 s would be 0.03 m more
+    rig.drive(SIDEWAYS, 0.4)
+    assert rig.arm.guard_state.mode == "MOVING"
+
+
 def test_nan_holds_and_a_good_command_moves_again(rig: Rig) -> None:
     rig.drive(SIDEWAYS, 0.4)
     applied = rig.send([0.0, float("nan"), 0.0])

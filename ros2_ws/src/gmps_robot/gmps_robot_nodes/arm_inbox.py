@@ -80,6 +80,11 @@ class ArmInbox:
             self._warn(refusal)
         return next((request for request in taken.values() if request.command is choice.command), None)
 
+    @property
+    def changing(self) -> bool:
+        """Whether the arm is between two holders: what the last one asked for is in force no more."""
+        return self.desk.changing
+
     def clear(self) -> None:
         """Forget what has not been taken."""
         with self._lock:

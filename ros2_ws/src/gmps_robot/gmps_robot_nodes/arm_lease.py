@@ -30,6 +30,13 @@ class LeaseDesk:
         with self._lock:
             return lease.lapse(self._state, self._clock()).holder
 
+    @property
+    def changing(self) -> bool:
+        """Whether the right has changed hands and the arm has not been seen at rest since."""
+        with self._lock:
+            self._state = lease.lapse(self._state, self._clock())
+            return self._state.changing
+
     def choose(self, policy: ArmCommand | None, teleop: ArmCommand | None, now: float, at_rest: bool) -> Choice:
         """See `lease.arbitrate`."""
         with self._lock:

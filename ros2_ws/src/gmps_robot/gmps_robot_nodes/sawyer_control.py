@@ -102,6 +102,8 @@ class SawyerControl:
             request, command = None, self._services.next_home(now)
         else:
             command = None if request is None else request.command
+        if self._inbox.changing:
+            self._arm.let_go()
         self.applied = self._arm.apply(command, now)
         if request is not None:
             self._finish()

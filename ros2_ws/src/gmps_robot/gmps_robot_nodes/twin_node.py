@@ -119,6 +119,8 @@ class TwinNode(Node):
             command = self._offers.next_home(now)
         else:
             command = self._replay.command(command, now)
+        if self._inbox.changing:
+            self.twin.let_go()
         self._applied = self.twin.apply(command, now)
         self._arm_topics.publish_applied(self._applied, self._stamp_ns, self._stamp_ns)
         self._observe(answer)
