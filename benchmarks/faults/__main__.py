@@ -18,7 +18,7 @@ from benchmarks.faults.stop import Figures, MissedError, NotReadyError
 from benchmarks.standstill import Standstill
 
 ATTEMPTS = 3  # to get the arm up to speed
-ANEW = 5  # how often one repetition is made anew because the machine stood still in it, at most
+ANEW = 12  # how often one repetition is made anew because the machine stood still in it, at most
 DOCS = Path(__file__).parents[2] / "docs" / "safety.md"
 
 
