@@ -82,7 +82,7 @@ ROWS: dict[str, Row] = {
     "gripper-silent": Row("gripper acknowledges nothing", "repeat for 2 s, FAULT", {"fault": 2.0 + 0.15},
                           acts.gripper_silent, acts.gripper_returns),
     "camera-frozen": Row("camera shows the same picture with new stamps", "the episode is void, HOLD", {"seen": 0.2},
-                         None, offline=offline.frozen_camera),
+                         None, offline=offline.frozen_camera, timed=False),
     "joint-limit": Row("random twists, 100 s of arm time each", "slows down, keeps the margin, motion away allowed",
                        {"past the margin": 1e-6}, None, offline=offline.joint_limit, timed=False),
     "divergence": Row("rewards NaN or infinite, or a step far too long, in an adaptation",
