@@ -58,7 +58,11 @@ class Standstill:
 def watch(core: int) -> None:
     """Tell begin and end [s] of every standstill of `core`, until the process is killed."""
     os.sched_setaffinity(0, {core})
-    run_in_real_time(HIGHEST)
+    if not run_in_real_time(HIGHEST):
+        sys.stderr.write(
+            f"core {core}: no real-time priority (it needs root or an rtprio limit): a busy core is taken for one that "
+            "stands still\n"
+        )
     last = time.monotonic()
     while True:
         time.sleep(BEAT)

@@ -76,7 +76,7 @@ def default_route(center: Vector3, axes: FloatArray, reach: Vector3 = (0.12, 0.0
 class Driver:
     """Moves an armed arm by commands of the source `reset`."""
 
-    def __init__(self, arm: ArmDriver, clock: Callable[[], float], wait: Callable[[], None]) -> None:
+    def __init__(self, arm: ArmDriver, clock: Callable[[], float], wait: Callable[[], object]) -> None:
         """Take the arm's own clock [s], and what lets the rest of a control period pass."""
         self._arm, self._clock, self._wait = arm, clock, wait
         self._seq = 0

@@ -42,7 +42,7 @@ class Motion:
 
 
 def record(
-    arm: ArmDriver, look: Look, clock: Callable[[], float], wait: Callable[[], None], seconds: float
+    arm: ArmDriver, look: Look, clock: Callable[[], float], wait: Callable[[], object], seconds: float
 ) -> Motion:
     """Move `arm` to the middle of its room, on sines for `seconds`, and come to rest.
 
@@ -86,7 +86,7 @@ def _back(arm: ArmDriver) -> FloatArray:
     return np.asarray(PULL * (np.array(CENTRE) - arm.guard_state.tip_target))
 
 
-def _approach(arm: ArmDriver, clock: Callable[[], float], wait: Callable[[], None]) -> None:
+def _approach(arm: ArmDriver, clock: Callable[[], float], wait: Callable[[], object]) -> None:
     began = clock()
     while True:
         away = np.array(CENTRE) - arm.guard_state.tip_target
@@ -98,7 +98,7 @@ def _approach(arm: ArmDriver, clock: Callable[[], float], wait: Callable[[], Non
         wait()
 
 
-def _rest(arm: ArmDriver, clock: Callable[[], float], wait: Callable[[], None]) -> None:
+def _rest(arm: ArmDriver, clock: Callable[[], float], wait: Callable[[], object]) -> None:
     """Silence until the commands, and then the servos behind them, have come to rest."""
     still = clock()
     while clock() - still < REST:

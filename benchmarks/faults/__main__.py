@@ -1,6 +1,6 @@
 """Put every fault of the table into the running stack, measure, and write the table into docs/safety.md.
 
-python -m benchmarks.faults [--repeats 10] [--only NAME ...] [--json FILE] [--no-docs]
+    python -m benchmarks.faults [--repeats 10] [--only NAME ...] [--json FILE] [--no-docs]
 """
 
 from __future__ import annotations

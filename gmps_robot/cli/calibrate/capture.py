@@ -147,14 +147,11 @@ def on_sawyer(options: CaptureOptions) -> Iterator[tuple[Look, Driver, Route | N
             raise ObservationError(f"no image from camera {options.camera} for 2 s: {camera.health().detail}")
         return frame.pixels, frame.stamp_ns, arm.observe()
 
-    def wait() -> None:
-        pacer.wait()
-
     try:
         if options.route is not None:
             arm.enable(True)
         route = None if options.route is None else load_route(options.route)
-        yield look, Driver(arm, time.monotonic, wait), route
+        yield look, Driver(arm, time.monotonic, pacer.wait), route
     finally:
         camera.close()
         arm.rest("capture is over")

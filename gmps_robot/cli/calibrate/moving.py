@@ -23,7 +23,7 @@ class Moving:
     arm: GuardedArm
     look: Look
     clock: Callable[[], float]
-    wait: Callable[[], None]
+    wait: Callable[[], object]
 
 
 @contextmanager
@@ -90,12 +90,9 @@ def _sawyer(rig: RigCalibration, marker: MarkerSpec | None, camera: str, master_
         corners = marker_corners(frame.pixels, marker)
         return None if isinstance(corners, str) else (frame.stamp_ns * 1e-9, corners.mean(0))
 
-    def wait() -> None:
-        pacer.wait()
-
     try:
         arm.enable(True)
-        yield Moving(arm, look, time.monotonic, wait)
+        yield Moving(arm, look, time.monotonic, pacer.wait)
     finally:
         if eyes is not None:
             eyes.close()
