@@ -49,6 +49,12 @@ class Standstill:
         time.sleep(5 * BEAT)  # a core that stands still now has not said so yet
         return max((end - max(begin, since) for begin, end in list(self._seen) if end > since), default=0.0)
 
+    def wait_until_steady(self, seconds: float, patience: float) -> None:
+        """Wait until no core has stood still for `seconds` [s], at most `patience` [s]: standstills come in bursts."""
+        end = time.monotonic() + patience
+        while (now := time.monotonic()) < end and self.longest(now - seconds) > 0.0:
+            time.sleep(0.1)
+
     def _read(self, watcher: subprocess.Popen[str]) -> None:
         for line in watcher.stdout or ():
             begin, end = map(float, line.split())

@@ -19,6 +19,7 @@ from benchmarks.standstill import Standstill
 
 ATTEMPTS = 3  # to get the arm up to speed
 ANEW = 12  # how often one repetition is made anew because the machine stood still in it, at most
+STEADY, PATIENCE = 2.0, 30.0  # how long the machine is to run before a repetition, and how long that is waited for [s]
 DOCS = Path(__file__).parents[2] / "docs" / "safety.md"
 
 
@@ -28,34 +29,40 @@ def measure(rig: Rig, row: Row) -> Figures | str:
     Raises:
         NotReadyError: nothing, for the arm was not yet in motion.
     """
-    if row.run is None:
-        return "nothing to run"
     try:
-        figures = row.run(rig)
-        if not row.spoils:
-            row.mend(rig)
+        return row.run(rig) if row.run else "nothing to run"
     except NotReadyError:
         raise
     except MissedError as problem:
         return str(problem)
-    return figures
 
 
 def measure_offline(row: Row, seed: int) -> Figures | str:
     """The same without a rig."""
-    if row.offline is None:
-        return "nothing to run"
     try:
-        return row.offline(seed)
+        return row.offline(seed) if row.offline else "nothing to run"
     except MissedError as problem:
         return str(problem)
 
 
-def attempt(row: Row, rig: Rig | None, seed: int) -> tuple[Figures | str, Rig | None]:
-    """Carry out one repetition; a rig that is spoilt or did not do as it should is replaced."""
+def mended(rig: Rig, row: Row) -> str:
+    """Bring the rig back to where the next row may begin; return why that did not work."""
+    try:
+        row.mend(rig)
+    except MissedError as problem:
+        return str(problem)
+    return ""
+
+
+def attempt(row: Row, rig: Rig | None, seed: int, machine: Standstill) -> tuple[Figures | str, float, Rig | None]:
+    """Carry out one repetition; a rig that is spoilt or did not do as it should is replaced.
+
+    Returns figures or what went wrong, how long the machine stood still while they came about [s], and the next rig.
+    """
     if row.run is None:
-        return measure_offline(row, seed), rig
+        return measure_offline(row, seed), 0.0, rig
     outcome: Figures | str = ""
+    start = time.monotonic()
     for _ in range(ATTEMPTS):
         rig = rig or Rig(seed)
         try:
@@ -65,10 +72,15 @@ def attempt(row: Row, rig: Rig | None, seed: int) -> tuple[Figures | str, Rig | 
             outcome = str(problem)
             rig.close()
             rig = None
-    if rig is not None and (row.spoils or isinstance(outcome, str)):
+    if rig is None:
+        return outcome, machine.longest(start), None
+    stood = machine.longest(rig.began)
+    if not isinstance(outcome, str) and not row.spoils:
+        outcome = mended(rig, row) or outcome
+    if row.spoils or isinstance(outcome, str):
         rig.close()
         rig = None
-    return outcome, rig
+    return outcome, stood, rig
 
 
 def run_row(name: str, row: Row, repeats: int, rig: Rig | None, machine: Standstill) -> tuple[Result, Rig | None]:
@@ -76,10 +88,10 @@ def run_row(name: str, row: Row, repeats: int, rig: Rig | None, machine: Standst
     result = Result(name, row)
     for seed in range(repeats):
         for tries in range(ANEW + 1):
-            began = time.monotonic()
-            outcome, rig = attempt(row, rig, seed)
-            stood = machine.longest(began) if row.timed else 0.0
-            if stood == 0.0 or tries == ANEW:
+            if row.timed:
+                machine.wait_until_steady(STEADY, PATIENCE)
+            outcome, stood, rig = attempt(row, rig, seed, machine)
+            if not (row.timed and stood) or tries == ANEW:
                 break
             result.made_anew.append(stood)
         result.add(outcome)

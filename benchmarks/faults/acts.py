@@ -50,12 +50,16 @@ def tip_invalid(rig: Rig) -> Figures:
 
 
 def not_a_number(rig: Rig) -> Figures:
-    """The policy sends NaN."""
+    """The policy sends NaN; the times count from the first one, and FAULT from the third."""
     rig.sweep()
-    since = rig.tell("nan")
-    figures = rig.stopped(since, {"HOLD", "FAULT"})
-    fault, _ = rig.mode_since(since, {"FAULT"})
-    return {**figures, "fault": fault}
+    begin = rig.tell("nan")
+
+    def sent() -> list[float]:
+        return [t for t in _times(rig, "policy", "nan") if t >= begin]
+
+    figures = rig.stopped(rig.until(sent, "no NaN is sent", 2.0)[0], {"HOLD", "FAULT"})
+    third = rig.until(lambda: sent()[2:], "no three NaN are sent", 2.0)[0]
+    return {**figures, "fault": rig.mode_since(third, {"FAULT"})[0]}
 
 
 def nan_state(rig: Rig) -> Figures:
@@ -177,17 +181,17 @@ def two_publishers(rig: Rig) -> Figures:
     rig.sweep()
     begin = time.monotonic()
     rig.start_policy("intruder")
-    rig.until(lambda: _heard(rig), "no intruder", 30.0)
+    rig.until(lambda: _times(rig, "intruder", "heard"), "no intruder", 30.0)
     seen, reason = rig.mode_since(begin, {"FAULT"})
     if "publishers" not in reason:
         raise MissedError(f"stopped for another reason: {reason!r}")
-    heard = _heard(rig)[-1] - POLICY_PERIOD
+    heard = _times(rig, "intruder", "heard")[-1] - POLICY_PERIOD
     return {"seen": max(0.0, begin + seen - heard), "rest": max(0.0, begin + rig.rest_since(begin) - heard)}
 
 
-def _heard(rig: Rig) -> list[float]:
-    """When the intruder found the driver listening [s]."""
-    return [float(told) for told in re.findall(r"heard at ([0-9.]+)", rig.log("intruder"))]
+def _times(rig: Rig, name: str, what: str) -> list[float]:
+    """When a policy process told that it `heard` the driver listen, or was to send a `nan` [s]."""
+    return [float(told) for told in re.findall(rf"{what} at ([0-9.]+)", rig.log(name))]
 
 
 def intruder_leaves(rig: Rig) -> None:

@@ -16,13 +16,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
 from gmps_msgs.msg import ArmCommand
 from gmps_robot_nodes import qos
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from benchmarks.faults.rig import FAST, LATELY, Rig
+from benchmarks.faults.rig import Rig
 from benchmarks.faults.stop import Figures, MissedError, NotReadyError
 
 ADMIN = "administrator-of-the-fault-table"
@@ -74,11 +73,6 @@ class Sweeper:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def in_full_sweep(self) -> bool:
-        """Whether the true tip is in the middle of a sweep."""
-        trace = self._rig.emulator.trace(LATELY)
-        return bool(abs(trace[-1, 2]) < 0.06 and np.linalg.norm(trace[-1, 4:]) > FAST)
-
     def moves_on(self, since: float) -> None:
         """Check that nothing has stopped the sweep after `since`.
 
@@ -87,7 +81,7 @@ class Sweeper:
             MissedError: something else stopped it.
         """
         try:
-            self._rig.until(self.in_full_sweep, f"the operator was stopped: {self.answers[-1]}", 5.0)
+            self._rig.until(self._rig.in_full_sweep, f"the operator was stopped: {self.answers[-1]}", 5.0)
             self._rig.went_on(since)
         except MissedError as problem:
             late = [a["reason"] for a in self.answers[1:] if any(word in a["reason"] for word in LATE)]
@@ -136,10 +130,11 @@ def sweeping(rig: Rig, name: str) -> tuple[Panel, Sweeper]:
     panel = Panel(rig)
     operator = Sweeper(rig, panel, name)
     try:
-        rig.until(operator.in_full_sweep, f"the tip does not sweep: {operator.answers[-1]}", 20.0)
+        rig.until(rig.in_full_sweep, f"the tip does not sweep: {operator.answers[-1]}", 20.0)
     except MissedError as problem:
         operator.leave()
         raise NotReadyError(str(problem)) from problem
+    rig.begin()
     return panel, operator
 
 

@@ -55,6 +55,7 @@ class Policy(Node):
         message = conversions.command_message(command, self._image_ns)
         if self.order == "nan":
             message.twist.linear.x = float("nan")
+            print(f"nan at {time.monotonic():.4f}", flush=True)
         self._last = message
         self._publisher.publish(message)
 

@@ -13,12 +13,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rclpy
-from gmps_msgs.msg import AppliedCommand, GuardStatus
+from gmps_msgs.msg import GuardStatus
 from gmps_robot_nodes import domain, qos
 from gmps_robot_nodes.activation import Activation
 from gmps_robot_nodes.processes import sweep_shared_memory
@@ -36,6 +37,7 @@ LATELY = 0.05  # of the trace, where only the last point counts [s]
 FAST = 0.16  # a tip faster than this is in the middle of a sweep [m/s]
 ASK_AGAIN = 8.0  # [s]
 QUIET = 0.15  # at rest means slower than SILENT for this long [s]
+REMEMBERED = 1.0  # for which the guard counts late control periods [s]
 POLICY = Path(__file__).with_name("policy.py")
 STOPPED = {"HOLD", "FAULT", "ESTOP"}
 AT_REST = {"HOLD", "ARMED"}  # a HOLD ends when the tip rests, and the one before the last status may be missed
@@ -58,9 +60,8 @@ class Rig:
         rclpy.init(context=self._context, domain_id=self.domain)
         self.node = Node("witness", context=self._context)
         self.statuses: list[tuple[float, GuardStatus]] = []
-        self.applied: list[tuple[float, AppliedCommand]] = []
+        self.began = 0.0  # since when what happens decides the figures [s]
         self.node.create_subscription(GuardStatus, "arm/guard_status", self._on_status, qos.STATUS)
-        self.node.create_subscription(AppliedCommand, "arm/applied", self._on_applied, qos.STATE)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._spinner = threading.Thread(target=self._executor.spin, daemon=True)
@@ -91,9 +92,10 @@ class Rig:
 
     def start_panel(self, token: str) -> None:
         """Start the panel on a free port, with `token` for the administrator and a catalogue of its own."""
-        self.environment.update(GMPS_PANEL_TOKEN=token, GMPS_DATA=str(Path(self._folder.name) / "panel"))
+        own = {"GMPS_PANEL_TOKEN": token, "GMPS_DATA": str(Path(self._folder.name) / "panel")}
         parameters = ["-p", "panel_port:=0", "-p", "robot:=emulator"]
-        self._start("panel", ["-m", "gmps_robot_nodes.panel_node", "--ros-args", "-r", "__node:=panel", *parameters])
+        self._start("panel", ["-m", "gmps_robot_nodes.panel_node", "--ros-args", "-r", "__node:=panel", *parameters],
+                    env=self.environment | own)
 
     def start_recorder(self) -> int:
         """Start a recorder process; return its id."""
@@ -129,9 +131,14 @@ class Rig:
         try:
             self.recover()
             self.tell("sweep")
-            self.until(self._in_full_sweep, "the tip does not sweep", 20.0)
+            self.until(self.in_full_sweep, "the tip does not sweep", 20.0)
         except MissedError as problem:
             raise NotReadyError(str(problem)) from problem
+        self.begin()
+
+    def begin(self) -> None:
+        """From now on what happens decides the figures; the guard still counts the late periods of the last second."""
+        self.began = time.monotonic() - REMEMBERED
 
     def recover(self) -> None:
         """Bring the arm back to armed and to rest, whatever it is in, two acts of a person where two are needed."""
@@ -145,6 +152,7 @@ class Rig:
         self.until(lambda: self.mode in ("ARMED", "MOVING", "HOLD") and self.statuses[-1][1].enabled, "not armed", 10.0)
         # What moved it last may have left just now: its end is not to be taken for the next one's.
         self.until(lambda: self.speeds(QUIET).max() < SILENT, "the tip does not come to rest", 10.0)
+        self.begin()
 
     def speeds(self, seconds: float) -> FloatArray:
         """Of the true tip, (n,) [m/s], in the last `seconds`."""
@@ -179,7 +187,14 @@ class Rig:
         return float(self.until(rested, "the tip does not come to rest", patience))
 
     def stopped(self, since: float, modes: set[str], words: str = "") -> Figures:
-        """Return how long after `since` one of `modes` was told, for a reason with `words`, and the tip was at rest."""
+        """Return how long after `since` one of `modes` was told, for a reason with `words`, and the tip was at rest.
+
+        Raises:
+            NotReadyError: something else had begun to stop the arm before.
+        """
+        before = [status.state for t, status in self.statuses if t < since]
+        if before[-1] in modes:
+            raise NotReadyError(f"the arm was in {before[-1]} already")
         seen, reason = self.mode_since(since, modes)
         if words not in reason:
             raise MissedError(f"stopped for another reason: {reason!r}, not {words!r}")
@@ -187,7 +202,9 @@ class Rig:
 
     def went_on(self, since: float) -> None:
         """Check that nothing stopped the arm; a HOLD because this machine ran the driver too late is no reaction."""
-        told = [(s.state, s.reason, *s.limits) for t, s in self.statuses if t > since and s.state in STOPPED]
+        pairs = list(pairwise(self.statuses))  # a HOLD is told again while it lasts, without what brought it about
+        begun = [now for (_, before), (t, now) in pairs if t > since and now.state in STOPPED - {before.state}]
+        told = [(status.state, status.reason, *status.limits) for status in begun]
         stops = [words for words in told if not any(late in " ".join(words) for late in LATE)]
         if stops:
             raise MissedError(f"the motion did not go on: {stops}")
@@ -247,8 +264,8 @@ class Rig:
     def _start(self, name: str, words: list[str], **options: Any) -> None:
         with (Path(self._folder.name) / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, *words], env=self.environment, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=_die_with_parent, **options,  # noqa: PLW1509 - nothing but a system call happens there
+                [sys.executable, *words], stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=_die_with_parent, **{"env": self.environment, **options},  # noqa: PLW1509 - nothing but a system call happens there
             )  # fmt: skip
 
     def _ask(self, client: Any, request: Any) -> Any:
@@ -264,15 +281,15 @@ class Rig:
 
         return self.until(answered, "no answer", 60.0)[0].result()
 
-    def _in_full_sweep(self) -> bool:
+    def in_full_sweep(self) -> bool:
+        """Whether the true tip is in the middle of a sweep, and nothing has begun to stop it."""
         trace = self.emulator.trace(LATELY)
-        return bool(abs(trace[-1, 2]) < 0.06 and np.linalg.norm(trace[-1, 4:]) > FAST)
+        return self.mode == "MOVING" and bool(abs(trace[-1, 2]) < 0.06 and np.linalg.norm(trace[-1, 4:]) > FAST)
 
-    def _on_status(self, message: GuardStatus) -> None:
-        self.statuses.append((time.monotonic(), message))
-
-    def _on_applied(self, message: AppliedCommand) -> None:
-        self.applied.append((time.monotonic(), message))
+    def _on_status(self, message: GuardStatus, info: dict[str, int]) -> None:
+        """Note a status with when it could be read, which is not when this process, one of many here, came to it."""
+        waited = (time.time_ns() - info["received_timestamp"]) * 1e-9
+        self.statuses.append((time.monotonic() - waited, message))
 
 
 def _die_with_parent() -> None:

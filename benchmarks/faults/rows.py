@@ -41,7 +41,7 @@ ROWS: dict[str, Row] = {
                        {"seen": STALE + TOLD, "rest": STALE + STOP, "fault": 0.5 + 0.05}, acts.tip_invalid,
                        lambda rig: rig.emulator.inject("tip_invalid", active=False)),
     "action-nan": Row("NaN in an action", "refused; FAULT after the third",
-                      {"seen": PERIOD + TOLD, "rest": PERIOD + STOP, "fault": 3 * PERIOD + TOLD}, acts.not_a_number),
+                      {"seen": 0.02 + TOLD, "rest": 0.02 + STOP, "fault": 0.02 + TOLD}, acts.not_a_number),
     "network-silent": Row("network lost, connections open", "the robot holds by its own time-out; FAULT",
                           {"robot holds": 0.1 + 0.03, "rest": 0.1 + STOP, "fault": 0.5 + 0.05},
                           losses.network_silent, losses.network_returns),

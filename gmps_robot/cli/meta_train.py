@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,6 +71,7 @@ def run(options: MetaTrainOptions) -> int:
             catalog, "meta", out.name, out, to_dict(recipe), recipe.seed, recipe.demonstrations.dataset
         )
         with written, StageProgress() as progress:
+            gc.freeze()  # what the libraries have made lives as long as the process: no step need look through it
             train(recipe, out, progress, shown, rig)
     _draw_curves(out)
     print(f"checkpoint: {out}\nevaluate it: gmps evaluate {out}")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import resource
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from gmps_robot.errors import ConfigError, ObservationError
 
 PREFERRED = -10  # niceness of a process that must keep time
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4  # <sys/mman.h>
+_CAP_IPC_LOCK = 14  # <linux/capability.h>
 KEPT = 20_000  # cycles a report looks back on: 16 minutes at 20 Hz
 
 
@@ -154,6 +159,21 @@ def run_in_real_time(priority: int) -> bool:
     except PermissionError:
         return False
     return True
+
+
+def stay_in_memory() -> bool:
+    """Keep every page of this process in memory, also what it will touch later; return whether the system does.
+
+    A system short of memory, or one that saves it, drops pages of code that have not run for a while. To fetch one from
+    the disk again takes tens of milliseconds, in the middle of a control period. Needs CAP_IPC_LOCK, or no `memlock`
+    limit: below one, memory asked for later would be refused.
+    """
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    capable = int(status.split("CapEff:")[1].split()[0], 16) >> _CAP_IPC_LOCK & 1
+    if not capable and resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY:
+        return False
+    libc = ctypes.CDLL(None)
+    return bool(libc.mlockall(_MCL_CURRENT) == 0 and libc.mlockall(_MCL_FUTURE | _MCL_ONFAULT) == 0)
 
 
 def require_fresh(name: str, stamp_ns: int, now: float, limit: float) -> None:

@@ -49,10 +49,11 @@ class _Imitation(torch.autograd.Function):
             hidden, mean = mlp.forward(x, own, room)
             error = mean - label
             last = k_t * error
-            torch.sum(0.5 * last * error, 1, out=loss)
+            torch.sum(last * error, 1, out=loss)
             deltas = mlp.backward(hidden, last, own, into, spare)
             if ctx.needs_input_grad[0]:
-                by_inputs.append(torch.mm(deltas[0], own.back[0]))
+                by_inputs.append(mlp.times(deltas[0], own.back[0]))
+        losses *= 0.5
         ctx.layers, ctx.gradients = layers, gradients
         ctx.by_inputs = torch.stack(by_inputs)[..., : inputs.shape[-1]] if by_inputs else None
         ctx.by_std = 1.0 / size - 2.0 * losses if nll else None

@@ -32,8 +32,8 @@ _RELU_BACKWARD = torch.ops.aten.threshold_backward.grad_input
 class Matrices(NamedTuple):
     """The layers of one task, both ways round: products are fastest with neither factor transposed."""
 
-    ahead: Layers  # M_i (I', O')
-    back: Layers  # M_i' (O', I')
+    ahead: Layers  # M_i (I + 1, O')
+    back: Layers  # M_i' (O, I')
 
 
 def head_layers(fast: Params, inputs: int) -> tuple[list[str], list[Tensor]]:
@@ -56,16 +56,18 @@ def with_one(inputs: Tensor) -> Tensor:
 
 def matrices(layers: Layers, unit: float = 1.0) -> list[Matrices]:
     """The matrices of every task; with 0 for `unit` those of a direction, along which the constant does not move."""
-    ahead = []
+    ahead, transposed = [], []
     for (weight, bias), (inputs, outputs) in zip(_pairs(layers), _shapes(layers), strict=True):
         tasks, rows, columns = weight.shape
         m = weight.new_zeros(tasks, inputs, outputs)
         m[:, :rows, :columns] = weight
         m[:, rows, :columns] = bias
         m[:, rows, columns:] = unit
-        ahead.append(m)
+        ahead.append(m[:, : rows + 1])
+        transposed.append(m.mT[:, :columns])
     # One after the other: a batch of transposed copies takes three times as long.
-    return [Matrices(own, [m.t().contiguous() for m in own]) for own in per_task(ahead)]
+    back = ([m.contiguous() for m in own] for own in per_task(transposed))
+    return [Matrices(*both) for both in zip(per_task(ahead), back, strict=True)]
 
 
 def gradient_room(layers: Layers) -> list[Tensor]:
@@ -100,7 +102,7 @@ def forward(x: Tensor, own: Matrices, room: Layers) -> tuple[list[Tensor], Tenso
     """h_0, h_1, ... (in `room`) and the output (A, N)."""
     hidden = [x]
     for m, h in zip(own.ahead[:-1], room, strict=True):
-        hidden.append(torch.mm(hidden[-1], m, out=h).relu_())
+        hidden.append(times(hidden[-1], m, out=h).relu_())
     return hidden, torch.mm(own.back[-1], hidden[-1].t())
 
 
@@ -110,16 +112,16 @@ def backward(hidden: list[Tensor], last: Tensor, own: Matrices, into: Layers, ro
     for i in reversed(range(len(hidden))):
         torch.mm(d.t(), hidden[i], out=into[i])
         if i:
-            d = _masked(torch.mm(d, own.back[i], out=room[i - 1]), hidden[i])
+            d = _masked(times(d, own.back[i], out=room[i - 1]), hidden[i])
     return [*room, last.t()]
 
 
 def forward_along(hidden: list[Tensor], own: Matrices, along: Matrices, room: Layers) -> tuple[list[Tensor], Tensor]:
     """.h_1, .h_2, ... (in `room`) and the derivative of the output (A, N)."""
     for i, a in enumerate(room):
-        torch.mm(hidden[i], along.ahead[i], out=a)
+        times(hidden[i], along.ahead[i], out=a)
         if i:
-            a.addmm_(room[i - 1], own.ahead[i])
+            _add_times(a, room[i - 1], own.ahead[i])
         _masked(a, hidden[i + 1])
     out = torch.mm(along.back[-1], hidden[-1].t())
     return list(room), out.addmm_(own.back[-1], room[-1].t()) if room else out
@@ -129,15 +131,24 @@ def backward_along(
     hidden: list[Tensor], moved: list[Tensor], deltas: list[Tensor], last: Tensor, own: Matrices, along: Matrices,
     into: Layers, room: Layers,
 ) -> Tensor:  # fmt: skip
-    """Write the derivatives of the layers' gradients into `into`, given that of dL/doutput; return .d_0."""
+    """Write the derivatives of the layers' gradients into `into`, given that of dL/doutput (A, N); return .d_0."""
     d = last.t()
     for i in reversed(range(len(hidden))):
         torch.mm(d.t(), hidden[i], out=into[i])
         if i:
             into[i].addmm_(deltas[i].t(), moved[i - 1])
-            d = torch.mm(d, own.back[i], out=room[i - 1]).addmm_(deltas[i], along.back[i])
+            d = _add_times(times(d, own.back[i], out=room[i - 1]), deltas[i], along.back[i])
             _masked(d, hidden[i])
     return d
+
+
+def times(rows: Tensor, m: Tensor, out: Tensor | None = None) -> Tensor:
+    """rows (N, I') times m (I, O), without the padding of the rows."""
+    return torch.mm(rows[:, : m.shape[0]], m, out=out)
+
+
+def _add_times(into: Tensor, rows: Tensor, m: Tensor) -> Tensor:
+    return into.addmm_(rows[:, : m.shape[0]], m)
 
 
 def _masked(d: Tensor, h: Tensor) -> Tensor:

@@ -6,13 +6,17 @@ and walks it; by hand it takes fewer passes over memory (benchmarks/bench_outer_
 s = log std, e = (action - mu) exp(-s), log pi = -sum(s + e^2 / 2) and importance ratio r:
 
     L = -mean(r A log pi);   c = r A / N;   q = e exp(-s)
-    dL/dmu = -c q;   dL/ds = -sum_n c (e^2 - 1);   through the layers as in `mlp.py`
+    d = dL/dmu = -c q;   dL/ds = -sum_n c (e^2 - 1);   through the layers as in `mlp.py`
 
 and along u = (layers' direction, w for s), a dot for the derivative:
 
     .q = -.mu exp(-2 s) - 2 q w;   .(e^2) = -2 q .mu - 2 e^2 w;   .log pi = sum(q .mu + (e^2 - 1) w)
-    .c = c .log pi where the ratio is differentiated, else 0
-    .(dL/dmu) = -c .q - .c q;   .(dL/ds) = -sum_n (c .(e^2) + .c (e^2 - 1));   d<g, u>/dh_0 = .d_0 M_0' + d_0 U_0'
+    .c = c .log pi where the ratio is differentiated (`lvc`), else 0
+    .d = -c .q - .c q = c .mu exp(-2 s) - 2 w d + .log pi d
+    .(dL/ds) = -sum_n (c .(e^2) + .c (e^2 - 1)) = -2 sum_n (d .mu - w c e^2) - sum_n c .log pi (e^2 - 1)
+    d<g, u>/dh_0 = .d_0 M_0' + d_0 U_0'
+
+where .log pi stands for .c / c. The code keeps -c, which is named c there.
 """
 
 from __future__ import annotations
@@ -63,43 +67,46 @@ class _Gradient(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:  # fmt: skip
         """The gradient, task by task; for one task actions are (A, N), behaviour and advantage (N,), s (A, 1)."""
         gradients, by_std, kept = mlp.gradient_room(layers), torch.empty_like(log_std), []
-        share = advantage / advantage.shape[1]
-        data = (mlp.matrices(layers), mlp.with_one(inputs), actions.mT.contiguous(), behaviour, share)
-        into = zip(log_std.unsqueeze(2), by_std, mlp.per_task(gradients), strict=True)
-        for (own, x, action, log_b, a), (s, by_s, by_layers) in zip(zip(*data, strict=True), into, strict=True):
+        scale, minus_c = torch.exp(-log_std).unsqueeze(2), torch.empty_like(advantage)
+        share, offset = -advantage / advantage.shape[1], -(behaviour + log_std.sum(1, keepdim=True))
+        data = (mlp.matrices(layers), mlp.with_one(inputs), actions.mT.contiguous(), offset, share, scale)
+        into = zip(by_std, minus_c, mlp.per_task(gradients), strict=True)
+        for (own, x, action, o, a, per_std), (by_s, c, by_layers) in zip(zip(*data, strict=True), into, strict=True):
             hidden, mean = mlp.forward(x, own, mlp.unit_room(layers, len(a)))
-            scale = torch.exp(-s)
-            error = (action - mean) * scale
+            error = (action - mean).mul_(per_std)
             square = error * error
-            c = a * _weight((-s - 0.5 * square).sum(0) - log_b, ratio)
-            q, excess = error * scale, square - 1.0
-            torch.mv(excess, -c, out=by_s)
-            deltas = mlp.backward(hidden, -c * q, own, by_layers, mlp.unit_room(layers, len(a)))
-            kept.append((own, hidden, deltas, scale, c, q, excess))
-        ctx.kept, ctx.ratio = kept, ratio
-        return by_std, *mlp.parts(gradients, layers)
+            torch.mul(a, _weight(torch.add(o, square.sum(0), alpha=-0.5), ratio), out=c)
+            torch.mv(square, c, out=by_s)
+            q = error.mul_(per_std)
+            deltas = mlp.backward(hidden, c * q, own, by_layers, mlp.unit_room(layers, len(a)))
+            kept.append((own, hidden, deltas, c, q, square))
+        ctx.kept, ctx.ratio, ctx.precision, ctx.squares = kept, ratio, -scale * scale, by_std.clone()
+        return by_std - minus_c.sum(1, keepdim=True), *mlp.parts(gradients, layers)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, w: Tensor, *along: Tensor) -> tuple[Tensor | None, ...]:
         """The product with the Hessian, task by task."""
-        gradients, by_std, by_inputs = mlp.gradient_room(along), torch.empty_like(w), []
+        gradients, turned, by_inputs = mlp.gradient_room(along), torch.empty_like(w), []
         room, spare = (mlp.unit_room(along, len(ctx.kept[0][1][0])) for _ in range(2))
-        into = zip(mlp.matrices(along, 0.0), w.unsqueeze(2), by_std, mlp.per_task(gradients), strict=True)
-        for kept, (u, w_s, by_s, by_layers) in zip(ctx.kept, into, strict=True):
-            own, hidden, deltas, scale, c, q, excess = kept
+        data = (ctx.kept, mlp.matrices(along, 0.0), w.unsqueeze(2), ctx.precision)
+        into = zip(turned, mlp.per_task(gradients), strict=True)
+        for (kept, u, w_s, precision), (turn, by_layers) in zip(zip(*data, strict=True), into, strict=True):
+            own, hidden, deltas, c, q, square = kept
             moved, mean = mlp.forward_along(hidden, own, u, room)
-            log_pi = q * mean + excess * w_s
-            turned = c * (log_pi + w_s) * 2.0
-            last = c * (mean * (scale * scale) + q * (2.0 * w_s))
+            delta = deltas[-1].t()
+            torch.sum(delta * mean, 1, out=turn)
+            last = (mean * c).mul_(precision).addcmul_(delta, w_s, value=-2.0)
             if ctx.ratio == "lvc":
-                moved_c = c * log_pi.sum(0)
-                turned, last = turned - moved_c * excess, last - moved_c * q
-            torch.sum(turned, 1, out=by_s)
+                excess = square - 1.0
+                log_pi = (q * mean + excess * w_s).sum(0)
+                turn.sub_(0.5 * torch.mv(excess, c * log_pi))
+                last += log_pi * delta
             d = mlp.backward_along(hidden, moved, deltas, last, own, u, by_layers, spare)
             if ctx.needs_input_grad[0]:
-                by_inputs.append(torch.mm(d, own.back[0]).addmm_(deltas[0], u.back[0]))
+                by_inputs.append(mlp.times(d, own.back[0]) + mlp.times(deltas[0], u.back[0]))
         inputs = torch.stack(by_inputs)[..., : along[0].shape[1]] if by_inputs else None
+        by_std = -2.0 * (turned + w * ctx.squares)
         return inputs, None, None, None, None, by_std, *mlp.parts(gradients, along)
 
 

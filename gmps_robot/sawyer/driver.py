@@ -33,8 +33,8 @@ SILENT = 0.5  # silence after which nothing is commanded any more: the robot's o
 TORQUE_OLD = 0.5  # joint torques older than this are not told [s]
 COLLISION_SHOWN = 0.1  # how long a collision is reported [s]
 # From the robot's joints to our ears and from our command back to them, and the most a motion is extrapolated [s]. A
-# stop that begins where the arm was swings back: rest comes 100 ms later at 10 ms more than this.
-TRANSPORT, OLDEST = 0.01, 0.03
+# stop that begins where the arm was swings back: where the link is 10 ms later than this, rest comes 100 ms later.
+TRANSPORT, OLDEST = 0.02, 0.03
 CATCH_UP = 0.025  # time constant for what late control periods have moved too far [s]
 SETTLED = 0.3  # at rest for this long, what is left between measured and commanded joints is drift [s]
 DRIFT_SPEED = 0.005  # with which drift is made good: slow enough to pass for rest [rad/s]

@@ -138,6 +138,23 @@ def test_a_frozen_picture_is_noticed_once_the_arm_has_moved_a_centimetre() -> No
     assert frozen.check(image + np.uint8(1), np.array([0.015, 0.0, 0.0])) == ""
 
 
+def test_a_frozen_picture_is_noticed_when_the_arm_turns_round_and_comes_back() -> None:
+    frozen, image = FrozenPicture(), np.zeros((2, 2, 3), np.uint8)
+    way = [np.array([place, 0.0, 0.0]) for place in (0.0, 0.004, 0.0055, 0.0015, -0.0015)]
+    told = [frozen.check(image.copy(), tip) for tip in way]
+    assert told == [""] * 5, "9.5 mm, there and back"
+    assert "the picture stayed the same" in frozen.check(image.copy(), np.array([-0.005, 0.0, 0.0]))
+
+
+def test_an_arm_that_trembles_in_its_place_does_not_make_the_picture_frozen() -> None:
+    frozen, image, rng = FrozenPicture(), np.zeros((2, 2, 3), np.uint8), np.random.default_rng(0)
+    place, told = np.array([0.6, 0.0, 0.1]), set()
+    for _ in range(1200):  # a minute
+        offset = rng.normal(size=3)
+        told.add(frozen.check(image.copy(), place + 0.0009 * offset / np.linalg.norm(offset)))
+    assert told == {""}
+
+
 def test_what_came_before_a_reset_is_not_handed_out_after_it(clock: Clock) -> None:
     pairing = Pairing(frozenset({"arm"}), clock)
     pairing.add_tip(10, np.ones(3))

@@ -13,7 +13,7 @@ RAMP = 0.1  # from 0.2 m/s at 2 m/s^2 [s]
 LEFT = 0.08  # for the servos, and for what is not known of the link [s]
 
 
-@pytest.mark.parametrize("lag", [0.0, 0.005, 0.01])
+@pytest.mark.parametrize("lag", [0.0, 0.005, 0.01, 0.0125])
 def test_silence_ends_in_rest_without_a_swing_back(lag: float) -> None:
     arm = InVirtualTime(EmulatedLink(seed=2, noise=1.0, lag=lag))
     arm.ready()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -112,3 +117,33 @@ def test_a_period_must_be_positive() -> None:
     for make in (lambda: CycleTimer(0.0, Clock()), lambda: Pacer(-1.0, Clock(), lambda s: None)):
         with pytest.raises(ConfigError, match="must be positive"):
             make()
+
+
+LOCKED = """
+import os, resource, sys
+from gmps_robot.control.timing import stay_in_memory
+if sys.argv[1] == "refused":
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
+    if os.geteuid() == 0:
+        os.setuid(65534)
+told = stay_in_memory()
+later = bytearray(b"x" * 50_000_000)
+status = open("/proc/self/status", encoding="utf-8")
+print(told, next(line.split()[1] for line in status if line.startswith("VmLck")))
+"""
+
+
+def _locked(grant: str) -> tuple[bool, int]:
+    ran = subprocess.run([sys.executable, "-c", LOCKED, grant], capture_output=True, text=True, check=True)
+    told, kilobytes = ran.stdout.split()
+    return told == "True", int(kilobytes)
+
+
+def test_a_process_that_stays_in_memory_says_whether_the_system_lets_it() -> None:
+    assert _locked("refused") == (False, 0)
+    told, kilobytes = _locked("granted")
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    capabilities = status.split("CapEff:")[1].split()[0]  # root may lack one
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    assert told == (bool(int(capabilities, 16) >> 14 & 1) or limit == resource.RLIM_INFINITY)
+    assert not told or kilobytes > 50_000, "what comes later stays too"

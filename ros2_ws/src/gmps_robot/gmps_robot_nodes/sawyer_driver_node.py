@@ -16,7 +16,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from gmps_robot import families
 from gmps_robot.config import content_id
-from gmps_robot.control.timing import prefer_this_process, run_in_real_time
+from gmps_robot.control.timing import prefer_this_process, run_in_real_time, stay_in_memory
 from gmps_robot.errors import ArmError, GmpsError, LinkError
 from gmps_robot.sawyer.driver import SawyerArm
 from gmps_robot.sawyer.wire import Wire, connect
@@ -32,6 +32,7 @@ from gmps_robot_nodes.spinning import Ending, main, spin
 
 INTRUDER_PERIOD = 0.04  # how often to look for a second hand on a command topic [s]
 ROBOT_PERIOD = 1.0  # how often to ask the robot's master for one [s]
+GRANTS = "{} or {} would let it keep time on a busy machine"
 THREADS = 5  # a switch that waits for the robot must not keep a stop waiting
 
 
@@ -81,6 +82,9 @@ class SawyerDriverNode(LifecycleNode):
         """Start the control thread."""
         if self._arm is None or self._inbox is None or self._offers is None:
             return TransitionCallbackReturn.FAILURE
+        if not stay_in_memory():
+            grants = GRANTS.format("CAP_IPC_LOCK", "an unlimited memlock")
+            self.get_logger().warning(f"may have to wait for its own memory; {grants}")
         self._control = SawyerControl(self._arm, self._inbox, self._offers, self._publish, self._publish_applied)
         return super().on_activate(state)
 
@@ -188,8 +192,8 @@ def _scheduling() -> str:
     """Ask for the best the system grants; return what a person must know about it."""
     if run_in_real_time(NODE_PRIORITY):
         return ""
-    grants = "root, CAP_SYS_NICE or an rtprio limit would let it keep time on a busy machine"
-    return f"runs at {'higher' if prefer_this_process() else 'normal'} priority, not in real time; {grants}"
+    priority = "higher" if prefer_this_process() else "normal"
+    return f"runs at {priority} priority, not in real time; {GRANTS.format('root, CAP_SYS_NICE', 'an rtprio limit')}"
 
 
 def _work(scheduling: str, ending: Ending) -> int:
