@@ -118,8 +118,9 @@ def _move(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, reaso
     wanted = np.asarray(command.velocity, dtype=np.float64)
     if state.mode == "FAULT":
         wanted = _way_inside(envelope, state, command, measured)
-        if not wanted.any():
-            return _stop(envelope, state, measured, reasons)
+    stopping = state.mode == "FAULT" or (state.stopping and not state.at_rest)
+    if stopping and not wanted.any():  # who asks for rest does not make a stop softer that has begun
+        return _stop(envelope, state, measured, reasons)
     if command.source != state.source and not state.at_rest:
         reasons.append(f"source: {state.source} stops before {command.source} begins")
         return replace(_brake(envelope, state), mode=state.mode)

@@ -18,7 +18,7 @@ from gmps_robot.errors import GmpsError
 MAX_BYTES = 4096
 MAX_RATE = 60  # messages that may ask for motion, per second
 STALE = 0.15  # a message that took this much longer than the quickest one is not acted upon [s]
-SILENCE = 0.2  # without a message for this long a moving arm stops [s]
+SILENCE = 0.25  # so long after the last message a moving arm stops, if the driver has not stopped it before [s]
 DELAY_WINDOW = 10.0  # the quickest message of the last one or two of these counts: clocks drift apart [s]
 LET_GO = "let go first"
 LARGEST = 1e18  # of any number in a message; JSON knows integers that no float can hold

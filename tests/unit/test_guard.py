@@ -11,6 +11,7 @@ from gmps_robot.control.guard_state import reset_fault, starting_at, stop
 from gmps_robot.control.kinematics import joints_at
 from gmps_robot.control.limits import advance, limit_velocity
 from gmps_robot.errors import ObservationError
+from gmps_robot.types import ArmCommand
 from tests.unit.guard_world import ENVELOPE, PERIOD, START, START_JOINTS, World, arm_state, armed_at, request
 
 FORWARD = np.array([0.1, 0.0, 0.0])
@@ -22,9 +23,9 @@ def at_rest_within(world: World, seconds: float) -> bool:
     return world.state.at_rest
 
 
-def moving() -> World:
-    world = World()
-    for _ in range(5):
+def moving(period: float = PERIOD) -> World:
+    world = World(armed_at(START_JOINTS, period))
+    for _ in range(20):
         world.send(FORWARD)
     assert np.allclose(world.state.velocity, FORWARD)
     return world
@@ -83,6 +84,25 @@ def test_stale_robot_state_holds_and_a_long_silence_of_the_robot_is_a_fault() ->
     for _ in range(8):
         world.tick(None, frozen)
     assert world.state.mode == "FAULT"
+
+
+def test_a_wish_to_rest_does_not_soften_a_stop_that_has_begun() -> None:
+    def tick(world: World, wish: ArmCommand | None = None) -> float:
+        applied = world.tick(wish, world.seen(tip_velocity=world.state.velocity))
+        return float(np.linalg.norm(applied.velocity))
+
+    wished, silent = moving(PERIOD / 5), moving(PERIOD / 5)
+    while silent.state.mode != "HOLD":
+        assert tick(wished) == tick(silent)
+    braking = 0
+    while not silent.state.at_rest:
+        wish = request(np.zeros(3), wished.seq + 1 + braking, wished.now, gripper=0.5)
+        assert tick(wished, wish) == tick(silent)
+        assert wished.state.mode == "HOLD"
+        braking += 1
+    assert braking > 1
+    tick(wished, request(np.zeros(3), wished.seq + 1 + braking, wished.now, gripper=0.5))
+    assert (wished.state.mode, wished.state.gripper) == ("MOVING", 0.5), "at rest it is a wish like others"
 
 
 def test_hold_ends_with_the_next_good_command() -> None:
