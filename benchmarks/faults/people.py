@@ -16,17 +16,18 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
 from gmps_msgs.msg import ArmCommand
 from gmps_robot_nodes import qos
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from benchmarks.faults.policy import sweep
 from benchmarks.faults.rig import Rig
 from benchmarks.faults.stop import Figures, MissedError, NotReadyError
 
 ADMIN = "administrator-of-the-fault-table"
 PERIOD = 0.05  # of the page [s]
-SIDE = 0.12  # of the sweep [m]
 GUESSES = 20
 LATE = ("ms late", "nothing was heard")  # what the panel says of a page that is not heard in time
 
@@ -111,11 +112,10 @@ class Sweeper:
     def _run(self) -> None:
         side, enable = 1.0, False
         while not self._stop.wait(PERIOD):
-            y = float(self._rig.emulator.describe()["tip"][1])
-            side = -1.0 if y > SIDE else 1.0 if y < -SIDE else side
+            direction, side = sweep(np.array(self._rig.emulator.describe()["tip"]), side)
             self._seq += 1
             wish = {"session": self._session, "seq": self._seq, "t_client": time.monotonic() * 1e3, "enable": enable,
-                    "v": [0.0, side, 0.0], "gripper": 0.0}
+                    "v": direction.tolist(), "gripper": 0.0}
             try:
                 self._socket.send(json.dumps(wish))
                 self.answers.append(json.loads(self._socket.recv(2.0)))

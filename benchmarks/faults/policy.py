@@ -19,12 +19,22 @@ from gmps_msgs.msg import ArmCommand as ArmCommandMsg
 from gmps_robot_nodes import conversions, qos
 from rclpy.node import Node
 
-from gmps_robot.types import ArmCommand
+from gmps_robot.types import ArmCommand, FloatArray
 
 PERIOD = 0.05  # [s]
 SPEED = 0.2  # [m/s]
-SIDE, HEIGHT = 0.12, 0.025  # [m]
+AHEAD, SIDE, HEIGHT = 0.40, 0.12, 0.025  # of the sweep [m]
+BACK = 5.0  # to the line of the sweep [1/m]; each stop begins where the arm is, so that hundreds would lead it away
 GRIPPER = -0.5
+
+
+def sweep(tip: FloatArray, side: float) -> tuple[FloatArray, float]:
+    """Which way (3,) a `tip` (3,) goes that sweeps, and to which side: -1 or 1, as before or turned round."""
+    if abs(tip[1]) > SIDE:
+        side = -float(np.sign(tip[1]))
+    line = np.array([AHEAD, tip[1], HEIGHT])
+    direction = np.array([0.0, side, 0.0]) + np.clip(BACK * (line - tip), -1.0, 1.0)
+    return direction / np.linalg.norm(direction), side
 
 
 class Policy(Node):
@@ -33,7 +43,7 @@ class Policy(Node):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.order = "still"
-        self._tip, self._side, self._seq = np.array([0.4, 0.0, HEIGHT]), 1.0, 0
+        self._tip, self._side, self._seq = np.array([AHEAD, 0.0, HEIGHT]), 1.0, 0
         self._image_ns, self._last, self._heard = 0, ArmCommandMsg(), False
         self._publisher = self.create_publisher(ArmCommandMsg, "policy/command", qos.COMMAND)
         self.create_subscription(PoseStamped, "arm/ee_pose", self._on_pose, qos.STATE)
@@ -68,11 +78,8 @@ class Policy(Node):
         return velocities.get(self.order, self._sweep)()
 
     def _sweep(self) -> np.ndarray:
-        y, z = self._tip[1], self._tip[2]
-        if abs(y) > SIDE:
-            self._side = -np.sign(y)
-        velocity = np.array([0.0, self._side, 5.0 * np.clip(HEIGHT - z, -0.2, 0.2)])
-        return SPEED * velocity / np.linalg.norm(velocity)
+        direction, self._side = sweep(self._tip, self._side)
+        return SPEED * direction
 
     def _on_pose(self, message: PoseStamped) -> None:
         self._tip = conversions.vector(message.pose.position)
