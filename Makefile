@@ -180,7 +180,7 @@ soak: setup-test
 	@mkdir -p runs/bench
 	$(PY) benchmarks/soak.py --json runs/bench/soak.json $(ARGS)
 
-# Every fault of docs/safety.md into the running stack, measured; needs a machine that does little else (half an hour).
+# Every fault of docs/safety.md into the running stack, measured; needs a machine that does little else (a quarter of an hour).
 faults: setup-test
 	@mkdir -p runs/faults
 	$(PY) -m benchmarks.faults --json runs/faults/faults.json $(ARGS)
