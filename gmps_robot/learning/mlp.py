@@ -55,19 +55,23 @@ def with_one(inputs: Tensor) -> Tensor:
 
 
 def matrices(layers: Layers, unit: float = 1.0) -> list[Matrices]:
-    """The matrices of every task; with 0 for `unit` those of a direction, along which the constant does not move."""
-    ahead, transposed = [], []
+    """The matrices of every task; with 0 for `unit` those of a direction, along which the constant does not move.
+
+    A layer that is the same for all tasks, as `expand` makes it, is laid out once.
+    """
+    ahead, back = [], []
     for (weight, bias), (inputs, outputs) in zip(_pairs(layers), _shapes(layers), strict=True):
         tasks, rows, columns = weight.shape
-        m = weight.new_zeros(tasks, inputs, outputs)
-        m[:, :rows, :columns] = weight
-        m[:, rows, :columns] = bias
+        different = 1 if weight.stride(0) == bias.stride(0) == 0 else tasks
+        m = weight.new_zeros(different, inputs, outputs)
+        m[:, :rows, :columns] = weight[:different]
+        m[:, rows, :columns] = bias[:different]
         m[:, rows, columns:] = unit
-        ahead.append(m[:, : rows + 1])
-        transposed.append(m.mT[:, :columns])
-    # One after the other: a batch of transposed copies takes three times as long.
-    back = ([m.contiguous() for m in own] for own in per_task(transposed))
-    return [Matrices(*both) for both in zip(per_task(ahead), back, strict=True)]
+        ahead.append(m[:, : rows + 1].expand(tasks, -1, -1).unbind(0))
+        # One after the other: a batch of transposed copies takes three times as long.
+        back.append([t.contiguous() for t in m.mT[:, :columns].unbind(0)] * (tasks // different))
+    by_task = zip(zip(*ahead, strict=True), zip(*back, strict=True), strict=True)
+    return [Matrices(*both) for both in by_task]
 
 
 def gradient_room(layers: Layers) -> list[Tensor]:
