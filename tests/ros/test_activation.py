@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 from gmps_msgs.msg import GuardStatus
 from gmps_robot_nodes.activation import ArmBringUp
+from std_srvs.srv import SetBool
 
 from gmps_robot.control.guard_state import GuardMode
 
@@ -39,3 +40,13 @@ def test_only_an_armed_arm_is_fit_and_else_a_person_is_told_what_to_do(mode: str
     node.heard(GuardStatus(state=mode))
     assert arm.fit == (mode in ("ARMED", "MOVING", "HOLD"))
     assert arm.fit or ("arm/enable" in node.said[-1] and mode in node.said[-1])
+
+
+def test_motors_just_switched_on_are_fit_when_the_driver_has_told_so_and_nobody_is_asked_to_do_it_again() -> None:
+    node = Node()
+    arm = ArmBringUp(node, motors_on=True)  # type: ignore[arg-type]
+    node.heard(GuardStatus(state="DISABLED"))
+    arm.switch_on(lambda _client, _request: SetBool.Response(success=True))
+    assert (arm.fit, node.said) == (False, []), "who moves the arm must have heard it too"
+    node.heard(GuardStatus(state="ARMED"))
+    assert arm.fit

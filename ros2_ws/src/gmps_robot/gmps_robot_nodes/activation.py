@@ -95,7 +95,9 @@ class ArmBringUp:
         """Whether the arm may be moved; tells a person what to do while it may not."""
         if self._state in FIT:
             return True
-        self._node.get_logger().info(f"the arm is {self._state or 'silent'}: {HOW_TO_ENABLE}", throttle_duration_sec=15)
+        if self._state or not self._motors_on:  # else they were switched on, and the driver's next status is to come
+            told = f"the arm is {self._state or 'silent'}: {HOW_TO_ENABLE}"
+            self._node.get_logger().info(told, throttle_duration_sec=15)
         return False
 
     def bring_up(self, call: Callable[[Client, Any], Any]) -> None:
@@ -116,7 +118,7 @@ class ArmBringUp:
             return
         if not (answer := call(self._enable, SetBool.Request(data=True))).success:
             raise SetupError(f"arm/enable was refused: {answer.message}")
-        self._state = "ARMED"  # as the driver has just said, before its next status comes
+        self._state = ""  # what was told before counts no more; who moves the arm must have heard the next one too
 
     def _on_guard(self, message: GuardStatus) -> None:
         self._state = message.state

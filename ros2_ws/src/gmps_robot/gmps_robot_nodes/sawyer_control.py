@@ -20,7 +20,9 @@ from gmps_robot_nodes.arm_services import ArmServices
 from gmps_robot_nodes.beside import Beside
 
 DEADLINE = 0.02  # a control period may be this long [s]
-GIVE_WAY = 0.0005  # a thread that computes lets the control thread run after this long; Python's own choice is 5 ms [s]
+# How long a thread waits for the interpreter before it insists; Python's own choice is 5 ms. It insists only where
+# nobody else was given the interpreter meanwhile: among busy threads, control waits for tens of these in a row [s].
+GIVE_WAY = 0.0001
 NODE_PRIORITY, CONTROL_PRIORITY = 10, 20  # of SCHED_FIFO: who holds the interpreter keeps its core; control is first
 SILENCE = AppliedCommand(0, -1, np.zeros(3), 0.0, np.zeros(3))
 OnPeriod = Callable[[AppliedCommand], None]
