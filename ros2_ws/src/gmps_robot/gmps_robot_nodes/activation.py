@@ -116,9 +116,9 @@ class ArmBringUp:
         """
         if not self._motors_on:
             return
+        self._state = ""  # what was told before counts no more; who moves the arm must have heard the next status too
         if not (answer := call(self._enable, SetBool.Request(data=True))).success:
             raise SetupError(f"arm/enable was refused: {answer.message}")
-        self._state = ""  # what was told before counts no more; who moves the arm must have heard the next one too
 
     def _on_guard(self, message: GuardStatus) -> None:
         self._state = message.state

@@ -6,7 +6,6 @@ everything, so nothing here needs a lock; the session's work is short, and the a
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import threading
 import time
@@ -189,7 +188,6 @@ class AdaptNode(LifecycleNode):
         def draw() -> None:
             for problem in started.folder.write_remains(started.run, self._options.robot):
                 self.get_logger().error(f"of this session there is no picture, film or row in the catalogue: {problem}")
-            ctypes.CDLL(None).malloc_trim(0)  # glibc keeps what a session needed, a little more after each
             drawn.set_result(None)
 
         threading.Thread(target=draw, name="pictures", daemon=True).start()
