@@ -97,7 +97,7 @@ lint: setup-test
 
 IN_BROWSER := CHROMIUM="$$(cat $(STAMPS)/chromium)"
 pytest: setup-test
-	$(IN_BROWSER) $(VENV)/bin/pytest -n 3 --dist loadfile -m 'not realtime' --reruns 2 -rR $(ARGS)
+	$(IN_BROWSER) $(VENV)/bin/pytest -n 3 --dist loadfile -m 'not realtime' --timeout 300 --reruns 2 -rR $(ARGS)
 
 # Stops within milliseconds, rates, dead-men, whole stacks: a machine that stands still for some tenths of a second fails them.
 # In two runs, for Playwright wants one browser at a time; the second one is made whatever came of the first.

@@ -17,6 +17,7 @@ from gmps_robot.panel.auth import Door, Person, Role
 from gmps_robot.panel.bridge import GuardView
 from gmps_robot.panel.demo import FakeBridge
 from gmps_robot.panel.lease_desk import LeaseDesk
+from gmps_robot.panel.teleop import SILENCE
 from tests.panel.conftest import BEARER, Clock
 
 PEOPLE = tuple(Person(name, "operator", login) for name, login in (("Ada", "1"), ("Grace", "2"), ("Ada", "3")))
@@ -196,7 +197,7 @@ def test_a_silent_page_is_stopped_and_told_when_it_comes_back(
         stream = Stream(socket, _take(client, {}).json()["session"], clock)
         stream.say(False)
         stream.say(True)
-        clock.now += 0.21
+        clock.now += SILENCE + 0.01
         told = socket.receive_json()  # nobody asked
         assert "latched: nothing was heard" in told["reason"]
         assert bridge.calls[-1][:2] == ("teleop", (0.0, 0.0, 0.0))
