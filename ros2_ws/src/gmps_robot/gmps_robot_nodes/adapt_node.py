@@ -7,7 +7,6 @@ everything, so nothing here needs a lock; the session's work is short, and the a
 from __future__ import annotations
 
 import gc
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,6 +37,7 @@ from gmps_robot.types import FloatArray
 from gmps_robot_nodes import parameters, qos, session_status, stack
 from gmps_robot_nodes.adapt_goal import GoalOptions, Started, begin
 from gmps_robot_nodes.adapt_topics import AdaptTopics
+from gmps_robot_nodes.beside import Beside
 from gmps_robot_nodes.spinning import Ending, main, spin
 
 WATCH_PERIOD = 0.05  # [s]
@@ -79,6 +79,7 @@ class AdaptNode(LifecycleNode):
         self._told: tuple[object, ...] = ()
         self._told_at = 0.0
         self._goal: ServerGoalHandle | None = None
+        self._artist = Beside("pictures")  # one for all sessions: fonts are kept per thread
         late = 0.0 if robot == "twin" else self._rig.latency.state
         self._topics = AdaptTopics(self, self._family, robot, self._on_event, late)
         self._status = self.create_publisher(AdaptStatus, "adapt/status", qos.STATUS)
@@ -190,7 +191,7 @@ class AdaptNode(LifecycleNode):
                 self.get_logger().error(f"of this session there is no picture, film or row in the catalogue: {problem}")
             drawn.set_result(None)
 
-        threading.Thread(target=draw, name="pictures", daemon=True).start()
+        self._artist.call(draw, every=True)
         return drawn
 
     def _write_numbers(self, started: Started) -> None:
@@ -218,8 +219,7 @@ class AdaptNode(LifecycleNode):
         """Publish the status when it has changed; steps alone only now and then. Finish the goal with the session."""
         status = SessionStatus() if self._started is None else self._started.run.session.status
         told = (status.phase, status.stage, status.episode, status.paused, status.update, status.decision)
-        news = told != self._told
-        now = time.monotonic()
+        news, now = told != self._told, time.monotonic()
         if news or now - self._told_at >= STATUS_PERIOD:
             self._told, self._told_at = told, now
             started = self._started

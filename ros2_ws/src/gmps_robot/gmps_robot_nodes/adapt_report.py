@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -32,6 +34,7 @@ from gmps_robot_nodes.conversions import FILM_EVERY
 if TYPE_CHECKING:
     from gmps_robot.data.models import Mode
 
+_LIBC = ctypes.CDLL(None)
 MODES: Mapping[str, Mode] = {"twin": "twin", "emulator": "emulator", "sawyer": "robot"}
 
 
@@ -83,7 +86,10 @@ class SessionFolder:
 
     def write_remains(self, run: AdaptRun, robot: str) -> list[str]:
         """Write pictures and the session's rows of the catalogue; return what could not be made, and why."""
-        return [*self.write_pictures(run), *self._write_down(run, robot)]
+        problems = [*self.write_pictures(run), *self._write_down(run, robot)]
+        gc.collect()  # sessions are cycles of references, megabytes large, that else wait for the next ones
+        _LIBC.malloc_trim(0)  # and glibc keeps what is free
+        return problems
 
     def _write_down(self, run: AdaptRun, robot: str) -> list[str]:
         # A second to import, which a node that is being started should not wait for.

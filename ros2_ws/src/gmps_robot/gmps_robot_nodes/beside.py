@@ -1,4 +1,4 @@
-"""A thread beside the control thread that tells ROS 2 what has happened: publishing can wait for another process."""
+"""A thread beside one that must not wait: publishing can wait for another process, drawing takes seconds."""
 
 from __future__ import annotations
 
