@@ -101,8 +101,8 @@ def test_a_person_takes_the_arm_drives_records_and_keeps_what_was_taught(graph: 
     assert ask("scene/reset", split="train", task=2) == (200, {"message": ""})
     graph.until(lambda: ask("camera")[0] == 200)
     start, commands = ask("scene")[1]["tip"], graph.listen(ArmCommand, "teleop/command", qos.COMMAND)
-    code, episode = ask("recorder/start", split="train")[0], ask("status")[1]["recorder"]["episode"]
-    assert code == 200
+    assert ask("recorder/start", split="train")[0] == 200
+    episode = graph.until(lambda: ask("status")[1]["recorder"]["episode"])
     code, told = ask("lease", action="acquire")
     assert code == 200, told
     with Operator(graph, told["session"]) as operator:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import subprocess
 from pathlib import Path
 
+import pytest
 from gmps_robot_nodes import qos
 from gmps_robot_nodes.processes import SHARED_MEMORY, sweep_shared_memory
 from sensor_msgs.msg import Image
@@ -40,3 +42,20 @@ def test_a_sweep_leaves_running_nodes_their_voices_and_clears_up_after_a_killed_
     process.kill()
     process.wait()
     assert sweep_shared_memory() >= 1
+
+
+@pytest.mark.parametrize("name", ["recorder", "panel"])
+def test_who_only_watches_shares_no_memory_that_its_death_could_leave_locked(
+    graph: Graph, tmp_path: Path, name: str
+) -> None:
+    graph.environment["GMPS_DATA"] = str(tmp_path)
+    ports = {"panel_port": 0} if name == "panel" else {}
+    twin, watcher = graph.start("twin", speed="realtime"), graph.start(name, **ports)
+    topic = "arm/guard_status"
+    graph.until(lambda: name in [info.node_name for info in graph.probe.get_subscriptions_info_by_topic(topic)])
+    assert _shares(twin)
+    assert not _shares(watcher)
+
+
+def _shares(process: subprocess.Popen[bytes]) -> bool:
+    return f"{SHARED_MEMORY}/fastrtps_" in Path(f"/proc/{process.pid}/maps").read_text()

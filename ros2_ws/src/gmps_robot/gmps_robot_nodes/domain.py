@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from pathlib import Path
 
 PROFILE = Path(__file__).resolve().parent.parent / "config" / "fastdds.xml"
+WATCHER = "fastdds_watcher.xml"  # beside it
+PROFILE_VARIABLE, RANGE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE", "ROS_AUTOMATIC_DISCOVERY_RANGE"
 DOMAINS = range(1, 102)  # above 101 the ports of a domain meet those that the system hands out
 _PORT_BASE, _PORTS_PER_DOMAIN = 7400, 250
 _OFFSETS = (0, *range(10, 30, 2))  # discovery: by multicast, and of the first ten processes by unicast
@@ -19,8 +21,8 @@ def environment(current: Mapping[str, str], free: Callable[[int], bool], start: 
     the same time see the same domains as free.
     """
     needed = {
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(PROFILE),
+        RANGE_VARIABLE: "LOCALHOST",
+        PROFILE_VARIABLE: str(PROFILE),
         "OMP_NUM_THREADS": "1",  # one torch thread per process
         "PYTHONUNBUFFERED": "1",
         "RCUTILS_COLORIZED_OUTPUT": "0",
@@ -28,6 +30,16 @@ def environment(current: Mapping[str, str], free: Callable[[int], bool], start: 
     if "ROS_DOMAIN_ID" not in current:
         needed["ROS_DOMAIN_ID"] = str(first_free(_from(start), free))
     return {**needed, **current}
+
+
+def only_watch(environment: MutableMapping[str, str]) -> None:
+    """Let nobody who sends to this process share memory with it: it may be killed while the arm moves.
+
+    To be called before ROS 2 starts. A profile or range of the user's own stays, and shared memory with it.
+    """
+    profile = Path(environment.get(PROFILE_VARIABLE, ""))
+    if profile.name == PROFILE.name and environment.get(RANGE_VARIABLE) == "LOCALHOST":
+        environment.update({PROFILE_VARIABLE: str(profile.with_name(WATCHER)), RANGE_VARIABLE: "SYSTEM_DEFAULT"})
 
 
 def first_free(domains: Iterable[int], free: Callable[[int], bool]) -> int:

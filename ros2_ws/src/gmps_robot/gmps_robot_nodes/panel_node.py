@@ -19,7 +19,7 @@ from gmps_robot.panel.context import Panel
 from gmps_robot.panel.server import PanelServer
 from gmps_robot.panel.settings import TOKEN_VARIABLE, PanelSettings
 from gmps_robot.rig import load_rig
-from gmps_robot_nodes import parameters, stack
+from gmps_robot_nodes import domain, parameters, stack
 from gmps_robot_nodes.panel_bridge import RosBridge
 from gmps_robot_nodes.spinning import Ending, main, spin
 
@@ -84,4 +84,5 @@ def _work(ending: Ending) -> int:
 
 
 if __name__ == "__main__":
+    domain.only_watch(os.environ)
     main("panel", _work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from typing import Any
@@ -25,7 +26,7 @@ from gmps_robot.data.revision import revision
 from gmps_robot.data.writer import Saved
 from gmps_robot.errors import CatalogError, EpisodeError, GmpsError
 from gmps_robot.rig import load_rig
-from gmps_robot_nodes import conversions, parameters, qos, stack
+from gmps_robot_nodes import conversions, domain, parameters, qos, stack
 from gmps_robot_nodes.recorder_session import SessionRecorder
 from gmps_robot_nodes.recorder_topics import RecorderTopics
 from gmps_robot_nodes.spinning import Ending, main
@@ -185,4 +186,5 @@ def _work(ending: Ending) -> int:
 
 
 if __name__ == "__main__":
+    domain.only_watch(os.environ)
     main("recorder", _work)
