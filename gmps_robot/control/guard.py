@@ -215,7 +215,7 @@ def _retreat(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, re
     if not retreat or pressed:
         return _stop(envelope, replace(state, retreat=()), measured, reasons)
     moved = _advance(envelope, replace(state, retreat=retreat, source="reset", stopping=False), wanted, reasons)
-    blocked = float(np.linalg.norm(moved.velocity)) < STUCK
+    blocked = max(np.linalg.norm(state.velocity), np.linalg.norm(moved.velocity)) < STUCK  # twice: it may turn round
     return replace(moved, retreat=()) if blocked else moved
 
 

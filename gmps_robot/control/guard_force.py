@@ -15,6 +15,7 @@ MOST_TORQUE = np.array([link.torque for link in sawyer_model().links])  # (7,) [
 PATH_STEP = 0.002  # between remembered points of the path [m]
 PATH_POINTS = 50
 REACHED = 0.0005  # [m]
+AHEAD = 0.006  # so far along the way back it is aimed [m]
 Path = tuple[FloatArray, ...]  # points (3,) [m], the oldest first
 
 
@@ -42,6 +43,7 @@ class Force:
 class Torque:
     """Residual torque of the joints, (7,) each [N m]; (0,) is what the arm does not say now, or did not when armed."""
 
+    sample: FloatArray = field(default_factory=lambda: np.zeros(0))
     filtered: FloatArray = field(default_factory=lambda: np.zeros(0))
     bias: FloatArray = field(default_factory=lambda: np.zeros(0))  # felt when the arm was armed
 
@@ -61,11 +63,11 @@ def feel(force: Force, wrench: FloatArray, period: float, time_constant: float) 
 
 def feel_torque(torque: Torque, residual: FloatArray, period: float, time_constant: float) -> Torque:
     """Take in one measured `residual` (7,) or (0,). After a silence it begins at the bias: one sample is no contact."""
-    sample = np.array(residual, dtype=np.float64)
+    now = sample = np.array(residual, dtype=np.float64)
     before = torque.filtered if torque.filtered.size else torque.bias
     if sample.size and before.size:
         sample = before + (1.0 - np.exp(-period / time_constant)) * (sample - before)
-    return replace(torque, filtered=sample)
+    return replace(torque, sample=now, filtered=sample)
 
 
 def tare(force: Force, wrench: FloatArray) -> Force:
@@ -78,7 +80,7 @@ def tare(force: Force, wrench: FloatArray) -> Force:
 def tare_torque(torque: Torque, residual: FloatArray) -> Torque:
     """Call what is felt now nothing: the filtered torque where there is one, else `residual` (7,) or (0,)."""
     felt = torque.filtered if torque.filtered.size else np.array(residual, dtype=np.float64)
-    return Torque(felt, felt)
+    return Torque(felt, felt, felt)
 
 
 def force_problem(force: Force, envelope: SafetyEnvelope) -> str:
@@ -102,8 +104,10 @@ def torque_problem(torque: Torque, envelope: SafetyEnvelope) -> str:
 
 
 def is_pressed(force: Force, torque: Torque, envelope: SafetyEnvelope) -> bool:
-    """Whether something presses on the arm, told apart from one spike on the way back."""
-    return force.level > envelope.force_stop or bool(torque_problem(torque, envelope))
+    """Whether something presses on the arm now: no spike, which the filter passes over, and no more than its echo."""
+    now = replace(torque, filtered=torque.sample)
+    by_torque = torque_problem(torque, envelope) and torque_problem(now, envelope)
+    return min(force.level, force.peak) > envelope.force_stop or bool(by_torque)
 
 
 def remember(path: Path, tip: FloatArray) -> Path:
@@ -114,34 +118,42 @@ def remember(path: Path, tip: FloatArray) -> Path:
 
 
 def way_back(path: Path, tip: FloatArray, distance: float) -> tuple[Path, Path]:
-    """Return the points from `tip` (3,) back along `path` for `distance` [m], the nearest first, and the path left.
+    """Return the points from `tip` (3,) back along `path` until `distance` [m] away, nearest first, and the path left.
 
-    The commanded path may lead further than the arm has come; that part is left out.
+    The commanded path may lead further than the arm has come; that part is left out. Where the path turns back to the
+    contact before it is as far away, the way ends at its farthest point.
     """
-    back: list[FloatArray] = []
     while len(path) > 1 and np.linalg.norm(path[-2] - tip) <= np.linalg.norm(path[-1] - tip):
         path = path[:-1]
     path = path[:-1] if len(path) > 1 else path
-    here, left = tip, distance
-    while path and left > REACHED:
-        step = path[-1] - here
-        length = float(np.linalg.norm(step))
-        if length > left:
-            return (*back, here + step * (left / length)), path
-        back.append(path[-1])
-        here, left, path = path[-1], left - length, path[:-1]
-    return tuple(back), path
+    back, away = [tip], [0.0]
+    while path and away[-1] < distance - REACHED:
+        there = float(np.linalg.norm(path[-1] - tip))
+        if there < max(away) / 2.0:
+            break
+        share = (distance - away[-1]) / (there - away[-1]) if there > distance else 1.0
+        back.append(back[-1] + share * (path[-1] - back[-1]))
+        away.append(min(there, distance))
+        path = path if share < 1.0 else path[:-1]
+    return tuple(back[1 : int(np.argmax(away)) + 1]), path
 
 
 def follow(points: Path, tip: FloatArray, speed: float, acceleration: float, period: float) -> tuple[FloatArray, Path]:
-    """Return the velocity (3,) [m/s] that leads `tip` (3,) on along `points`, and the points that are left."""
-    while points and float(np.linalg.norm(points[0] - tip)) < (speed * period if len(points) > 1 else REACHED):
+    """Return the velocity (3,) [m/s] that leads `tip` (3,) on along `points`, and the points that are left.
+
+    It aims some way ahead, at what is left of the path once passed points are dropped: a tip that begins beside its path
+    joins it, and does not turn round for a point that it has missed.
+    """
+    while len(points) > 1 and np.linalg.norm(points[1] - tip) <= np.linalg.norm(points[0] - tip):
         points = points[1:]
+    if len(points) == 1 and float(np.linalg.norm(points[0] - tip)) < REACHED:
+        points = ()
     if not points:
         return np.zeros(3), ()
-    corners = [tip, *points]
+    far = [k for k, point in enumerate(points) if np.linalg.norm(point - tip) > AHEAD]
+    corners = [tip, *points[far[0] if far else -1 :]]
     left = sum(float(np.linalg.norm(b - a)) for a, b in pairwise(corners))
-    ahead = points[0] - tip
+    ahead = corners[1] - tip
     distance = float(np.linalg.norm(ahead))
     braking = acceleration / 2.0
     lag = braking * period  # as in homing: braking begins a period late
