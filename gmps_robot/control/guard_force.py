@@ -141,8 +141,8 @@ def way_back(path: Path, tip: FloatArray, distance: float) -> tuple[Path, Path]:
 def follow(points: Path, tip: FloatArray, speed: float, acceleration: float, period: float) -> tuple[FloatArray, Path]:
     """Return the velocity (3,) [m/s] that leads `tip` (3,) on along `points`, and the points that are left.
 
-    It aims some way ahead, at what is left of the path once passed points are dropped: a tip that begins beside its path
-    joins it, and does not turn round for a point that it has missed.
+    It aims some way ahead, at what is left of the path once passed points are dropped: a tip that begins beside its
+    path joins it, and does not turn round for a point that it has missed.
     """
     while len(points) > 1 and np.linalg.norm(points[1] - tip) <= np.linalg.norm(points[0] - tip):
         points = points[1:]

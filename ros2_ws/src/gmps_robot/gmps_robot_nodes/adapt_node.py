@@ -35,9 +35,9 @@ from gmps_robot.rig import load_rig
 from gmps_robot.rig_match import mismatch
 from gmps_robot.types import FloatArray
 from gmps_robot_nodes import parameters, qos, session_status, stack
+from gmps_robot_nodes.adapt_artist import Artist
 from gmps_robot_nodes.adapt_goal import GoalOptions, Started, begin
 from gmps_robot_nodes.adapt_topics import AdaptTopics
-from gmps_robot_nodes.beside import Beside
 from gmps_robot_nodes.spinning import Ending, main, spin
 
 WATCH_PERIOD = 0.05  # [s]
@@ -79,7 +79,7 @@ class AdaptNode(LifecycleNode):
         self._told: tuple[object, ...] = ()
         self._told_at = 0.0
         self._goal: ServerGoalHandle | None = None
-        self._artist = Beside("pictures")  # one for all sessions: fonts are kept per thread
+        self._artist = Artist(robot, self.get_logger().error)
         late = 0.0 if robot == "twin" else self._rig.latency.state
         self._topics = AdaptTopics(self, self._family, robot, self._on_event, late)
         self._status = self.create_publisher(AdaptStatus, "adapt/status", qos.STATUS)
@@ -165,7 +165,7 @@ class AdaptNode(LifecycleNode):
             self._finished = Future()
             self._on_event()
             await self._finished
-            await self._write_pictures(self._started)
+            await self._artist.draw(self._started.folder, self._started.run)
             result = self._started.result()
         except GmpsError as error:
             handle.abort()
@@ -181,18 +181,6 @@ class AdaptNode(LifecycleNode):
         else:
             handle.abort()
         return result
-
-    def _write_pictures(self, started: Started) -> Future:
-        """Draw what remains of a session, beside the callbacks: it takes seconds."""
-        drawn = Future()
-
-        def draw() -> None:
-            for problem in started.folder.write_remains(started.run, self._options.robot):
-                self.get_logger().error(f"of this session there is no picture, film or row in the catalogue: {problem}")
-            drawn.set_result(None)
-
-        self._artist.call(draw, every=True)
-        return drawn
 
     def _write_numbers(self, started: Started) -> None:
         try:
@@ -226,7 +214,7 @@ class AdaptNode(LifecycleNode):
             if news and started is not None:
                 self._write_numbers(started)
                 if self._goal is None and status.phase in ENDED:  # a person has decided otherwise
-                    self._write_pictures(started)
+                    self._artist.draw(started.folder, started.run)
             context, reward = ((), "") if started is None else (started.run.task.context, started.run.reward)
             message = session_status.message(status, self.get_clock().now().nanoseconds, context, reward)
             self._status.publish(message)
