@@ -83,7 +83,8 @@ def _read_weights(path: Path) -> dict[str, dict[str, Tensor]]:
 
 def _check_shapes(groups: dict[str, dict[str, Tensor]], spec: PolicySpec, directory: Path) -> None:
     generator = torch.Generator()
-    wanted = {"slow": init_slow(spec, generator), "fast": init_fast(spec, generator, 0.0)}
+    fast = init_fast(spec, generator, 0.0)
+    wanted = {"slow": init_slow(spec, generator), "fast": fast, "step_sizes": fast}
     for group, params in wanted.items():
         for name, value in params.items():
             got = groups[group].get(name)

@@ -12,7 +12,7 @@ import numpy as np
 
 from gmps_robot import config
 from gmps_robot.checkpoint import CheckpointConfig, resolve_checkpoint
-from gmps_robot.errors import ConfigError
+from gmps_robot.errors import CheckpointError, ConfigError
 from gmps_robot.learning.recipe import Recipe
 from gmps_robot.policy import PolicySpec
 from gmps_robot.rig import FramePose, RigCalibration, load_rig
@@ -21,6 +21,21 @@ from gmps_robot.types import FloatArray
 SAME_PLACE, SAME_TURN = 0.003, 0.0087  # the bars of a good calibration: 3 mm, 0.5 deg [m, rad]
 SAME_LENS = 1.0  # [pixel of the policy's image]
 RIG, RECIPE = "rig.yaml", "recipe.yaml"  # beside the weights
+
+
+def trained_rig(checkpoint: str | Path) -> RigCalibration:
+    """Return the rig that the policy of `checkpoint` was trained for.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or neither a file beside its weights nor a name says what it saw.
+    """
+    directory = resolve_checkpoint(checkpoint)
+    beside = directory / RIG
+    name = config.load(CheckpointConfig, directory / "config.yaml").policy.rig
+    try:
+        return load_rig(beside if beside.is_file() else name)
+    except ConfigError as error:
+        raise CheckpointError(f"checkpoint {directory}: its rig is not known, put its {RIG} there: {error}") from error
 
 
 def mismatch(checkpoint: str | Path, rig: RigCalibration) -> str:
@@ -39,8 +54,8 @@ def mismatch(checkpoint: str | Path, rig: RigCalibration) -> str:
     said = f"checkpoint {directory.name} was trained for the rig {spec.rig!r}, this is {rig.name!r} ({rig.rig_id})"
     advice = "train one for this rig (gmps meta-train RECIPE --rig FILE)"
     try:
-        trained = load_rig(directory / RIG if (directory / RIG).is_file() else spec.rig)
-    except ConfigError:
+        trained = trained_rig(directory)
+    except CheckpointError:
         return f"{said}, and the checkpoint does not say what it saw: {advice}"
     varied = config.load(Recipe, directory / RECIPE).randomise if (directory / RECIPE).is_file() else {}
     places, turns = (varied.get(f"camera_{what}", ()) for what in ("translation", "rotation"))

@@ -10,14 +10,22 @@ from types import TracebackType
 from torch.utils.tensorboard import SummaryWriter
 
 
+LINES = "metrics.jsonl"
+
+
 class RunLog:
     """Appends records to `metrics.jsonl` and TensorBoard; a resumed run continues both."""
 
-    def __init__(self, directory: Path) -> None:
-        """Open or continue the log in `directory`."""
+    def __init__(self, directory: Path, first: int) -> None:
+        """Open the log in `directory`, or continue it: records from step `first` on will be written again."""
         directory.mkdir(parents=True, exist_ok=True)
-        self._lines = (directory / "metrics.jsonl").open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(directory))
+        path = directory / LINES
+        kept = [record for record in read_metrics(directory) if record["step"] < first]
+        partial = path.with_suffix(".part")
+        partial.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+        partial.replace(path)
+        self._lines = path.open("a", encoding="utf-8")
+        self._events = SummaryWriter(str(directory), purge_step=first)
 
     def write(self, step: int, record: Mapping[str, float]) -> None:
         """Write one record at `step`; the line is on disk when this returns."""
@@ -40,7 +48,7 @@ class RunLog:
 
 def read_metrics(directory: Path) -> list[dict[str, float]]:
     """Read the records of a run, oldest first; an unfinished last line is left out."""
-    path = directory / "metrics.jsonl"
+    path = directory / LINES
     if not path.is_file():
         return []
     records = []

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TESTS = tuple(f"tests/unit/test_guard{part}.py" for part in ("_limits", "_torque", ""))
+TESTS = tuple(f"tests/unit/test_guard{part}.py" for part in ("_limits", "_torque", "_way_back", ""))
 # Limits that are constants of the code: module, name, factor.
 CONSTANTS = {
     "speed of a runaway": ("gmps_robot.control.guard_watch", "OVERSPEED", 1.2),
@@ -26,6 +26,8 @@ CONSTANTS = {
     "window of late periods": ("gmps_robot.control.guard_clock", "OVERRUN_WINDOW", 0.3),
     "an early call": ("gmps_robot.control.guard_clock", "EARLY", 4.0),
     "start where the arm is": ("gmps_robot.control.guard", "RESYNC_DISTANCE", 10.0),
+    "how far a way back looks": ("gmps_robot.control.guard_force", "AHEAD", 0.2),
+    "a way back that is stuck": ("gmps_robot.control.guard", "STUCK", 40.0),
     "absurd speeds": ("gmps_robot.control.guard_checks", "ABSURD_SPEED", 1e305),
 }
 

@@ -144,7 +144,7 @@ def train_expert(
     run = _open(family, problem, settings, out, resume)
     sim = VecSim(family, settings.worlds)
     started, cpu_started, before, cpu_before = clock(), time.process_time(), run.seconds, run.cpu_seconds
-    with RunLog(out) as log:
+    with RunLog(out, run.replay.samples + 1 if resume else 0) as log:
         while True:
             _update(run, settings)
             run.seconds = before + clock() - started

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -36,15 +38,18 @@ class Explorer:
         simulator: VecSimulator,
         episodes: int,
         reward: RewardKind,
-        generator: torch.Generator,
+        generators: Sequence[torch.Generator],
     ) -> RollOut:
-        """`episodes` episodes per task, one after the other, each label read before the next latent is chosen."""
+        """`episodes` episodes per task, one after the other, each label read before the next latent is chosen.
+
+        What is drawn for a task comes from the one of `generators` that is its own.
+        """
         spec, slow = self._policy.spec, self._policy.slow
         parts = []
         for _ in range(episodes):
-            wanted = torch.stack([next_latent(belief, generator) for belief in self._beliefs])
+            wanted = torch.stack([next_latent(*one) for one in zip(self._beliefs, generators, strict=True)])
             draws = (wanted - fast["latent"])[:, None]
-            rolled = simulator.roll_out(spec, slow, fast, goals, draws, generator)
+            rolled = simulator.roll_out(spec, slow, fast, goals, draws, generators)
             returns = torch.from_numpy(family.reward(rolled.scene, goals[:, None], reward)).float().sum(-1)
             labels = returns.clamp(0.0, 1.0)
             self._beliefs = [
@@ -53,6 +58,6 @@ class Explorer:
             parts.append(rolled)
         return join(parts, axis=1)
 
-    def best(self, generator: torch.Generator) -> Tensor:
+    def best(self, generators: Sequence[torch.Generator]) -> Tensor:
         """The latent centre of every task that is most likely to succeed (T, L)."""
-        return torch.stack([best_latent(belief, generator) for belief in self._beliefs])
+        return torch.stack([best_latent(*one) for one in zip(self._beliefs, generators, strict=True)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from sim.render.camera import POLICY_CAMERA, Camera
 from sim.vector import VecSim
 
 WORLDS_AT_ONCE = 2000  # larger batches are rolled out in parts of whole tasks
+Source = torch.Generator | Sequence[torch.Generator]  # one for all tasks, or one per task
 
 
 class VecSimulator:
@@ -42,19 +43,22 @@ class VecSimulator:
         fast: Params,
         contexts: FloatArray,
         latents: Tensor,
-        generator: torch.Generator | None,
+        generator: Source | None,
         *,
         label: bool = False,
         keep_images: bool = False,
     ) -> RollOut:
-        """See `gmps_robot.learning.pool.Simulator.roll_out`."""
+        """See `gmps_robot.learning.pool.Simulator.roll_out`.
+
+        With a generator per task, what is drawn for a task does not depend on how many others there are.
+        """
         tasks, episodes = latents.shape[:2]
         at_once = max(1, WORLDS_AT_ONCE // episodes)
         if tasks > at_once:
             parts = [
                 self.roll_out(
                     spec, slow, {k: v[i : i + at_once] for k, v in fast.items()}, contexts[i : i + at_once],
-                    latents[i : i + at_once], generator, label=label, keep_images=keep_images,
+                    latents[i : i + at_once], _part(generator, i, at_once), label=label, keep_images=keep_images,
                 )
                 for i in range(0, tasks, at_once)
             ]  # fmt: skip
@@ -68,14 +72,13 @@ class VecSimulator:
         fast: Params,
         contexts: FloatArray,
         latents: Tensor,
-        generator: torch.Generator | None,
+        generator: Source | None,
         label: bool,
         keep_images: bool,
     ) -> RollOut:
         tasks, episodes = latents.shape[:2]
         sim = self._sim(tasks * episodes, generator)
-        seeds = None if generator is None else torch.randint(2**31, (sim.n,), generator=generator).tolist()
-        scene = sim.reset(seeds=seeds)
+        scene = sim.reset(seeds=None if generator is None else _seeds(generator, tasks, episodes))
         goals = np.repeat(contexts, episodes, axis=0)
         center, scale = np.array(spec.observation_center), np.array(spec.observation_scale)
         steps: dict[str, list[Tensor]] = {k: [] for k in ("features", "proprio", "actions", "log_probs")}
@@ -89,8 +92,7 @@ class VecSimulator:
                 images = torch.from_numpy(sim.images()) if spec.kind == "vision" else None
                 features = _encode_in_parts(spec, slow, proprio, images).view(tasks, episodes, -1)
                 mean, log_std = head(fast, features, latents)
-                noise = 0.0 if generator is None else log_std.exp() * torch.randn(mean.shape, generator=generator)
-                action = mean + noise
+                action = mean if generator is None else mean + log_std.exp() * _normal(generator, *mean.shape)
                 if label:
                     expert = self.family.expert(scene, goals)
                     labels.append(torch.from_numpy(expert.astype(np.float32)).view(tasks, episodes, -1))
@@ -111,9 +113,9 @@ class VecSimulator:
             images=torch.stack(frames, dim=2) if frames else None,
         )
 
-    def _sim(self, n: int, generator: torch.Generator | None) -> VecSim:
+    def _sim(self, n: int, generator: Source | None) -> VecSim:
         if self.randomise:
-            rng = np.random.default_rng(0 if generator is None else int(torch.randint(2**31, (), generator=generator)))
+            rng = np.random.default_rng(0 if generator is None else _seeds(generator, 1, 1)[0])
             return self._build(n, around_nominal(rng, n, self.randomise))
         if n not in self._sims:  # building one costs more than resetting it
             self._sims[n] = self._build(n, self.variation)
@@ -121,6 +123,25 @@ class VecSimulator:
 
     def _build(self, n: int, variation: Variation | None) -> VecSim:
         return VecSim(self.family, n, threads=self.threads, camera=self.camera, variation=variation)
+
+
+def _part(source: Source | None, start: int, tasks: int) -> Source | None:
+    return source if source is None or isinstance(source, torch.Generator) else source[start : start + tasks]
+
+
+def _seeds(source: Source, tasks: int, episodes: int) -> list[int]:
+    """A seed per world, task by task."""
+    if isinstance(source, torch.Generator):
+        drawn = torch.randint(2**31, (tasks * episodes,), generator=source)
+    else:
+        drawn = torch.cat([torch.randint(2**31, (episodes,), generator=each) for each in source[:tasks]])
+    return [int(seed) for seed in drawn]
+
+
+def _normal(source: Source, tasks: int, *shape: int) -> Tensor:
+    if isinstance(source, torch.Generator):
+        return torch.randn(tasks, *shape, generator=source)
+    return torch.stack([torch.randn(*shape, generator=each) for each in source])
 
 
 def _encode_in_parts(spec: PolicySpec, slow: Params, proprio: Tensor, images: Tensor | None) -> Tensor:

@@ -75,7 +75,7 @@ def train(
     simulator = VecSimulator(family, randomise=recipe.randomise, camera=rig_camera(rig))
     spec = _spec(recipe, family, rig)
     run = _resume(recipe, spec, out, simulator)
-    with RunLog(out) as log:
+    with RunLog(out, -recipe.warmup.steps if run is None else run.theta.steps + 1) as log:
         if run is None:
             run = _begin(recipe, family, spec, tasks, simulator, out, log, progress, shown)
         for record in _meta_train(recipe, family, goals, simulator, run, out):

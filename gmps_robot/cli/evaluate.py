@@ -60,23 +60,33 @@ def run(options: EvaluateOptions) -> int:
     """Carry out the command; returns the exit code."""
     import json as json_module
 
-    from gmps_robot.checkpoint import load_checkpoint, resolve_checkpoint
+    import torch
+
+    from gmps_robot.checkpoint import load_checkpoint
+    from gmps_robot.checkpoint_files import checkpoint_id, resolve_checkpoint
+    from gmps_robot.config import to_dict
     from gmps_robot.families import family as family_by_name
+    from gmps_robot.rig_match import trained_rig
     from sim.evaluation import evaluate
     from sim.randomize import parse_variation
+    from sim.render.camera import rig_camera
     from sim.rollouts import VecSimulator
 
+    torch.set_num_threads(1)  # more make no step faster, and results depend on how sums are split
+    directory = resolve_checkpoint(options.checkpoint)
     policy = load_checkpoint(options.checkpoint)
     if options.head_step is not None:
         policy = _with_head_step(policy, options.head_step)
     family = family_by_name(policy.spec.family)
     variation = None if options.variation is None else parse_variation(options.variation)
+    simulator = VecSimulator(family, variation=variation, camera=rig_camera(trained_rig(directory)))
+    inner = settings(options, directory)
     result = evaluate(
         policy,
         family,
         family.sample(options.split, options.goals, options.seed),
-        VecSimulator(family, variation=variation),
-        settings(options, resolve_checkpoint(options.checkpoint)),
+        simulator,
+        inner,
         episodes=options.episodes,
         updates=options.updates,
         reward=options.reward,
@@ -85,9 +95,10 @@ def run(options: EvaluateOptions) -> int:
     )
     show(result, options)
     if options.json is not None:
-        command = {k: str(v) for k, v in vars(options).items() if v is not None}
+        given = {k: str(v) for k, v in vars(options).items() if v is not None}
+        resolved = {"options": given, "adapt": to_dict(inner), "checkpoint_id": checkpoint_id(directory)}
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json_module.dumps({**result.table(), "options": command}, indent=1), encoding="utf-8")
+        options.json.write_text(json_module.dumps({**result.table(), **resolved}, indent=1), encoding="utf-8")
     if options.figure is not None:
         draw(result, options.figure)
     return 0

@@ -49,10 +49,16 @@ class PushFamily:
     envelope: SafetyEnvelope = field(default_factory=_envelope)
 
     def sample(self, split: Split, n: int, seed: int) -> tuple[Task, ...]:
-        """Draw `n` goals. The 5 mm cells of the goal box belong to one split each, so splits never meet."""
-        rng = np.random.default_rng(np.random.SeedSequence([seed, sum(split.encode())]))
-        drawn = max(n, math.prod(TRAIN_STRATA)) if split == "train" else BLOCK * -(-n // BLOCK)
-        goals = (_ood_goals(rng, drawn) if split == "ood" else _box_goals(rng, drawn, split))[:n]
+        """Draw `n` goals, the first of them the same however many are drawn.
+
+        The 5 mm cells of the goal box belong to one split each, so splits never meet.
+        """
+        size, stream = math.prod(TRAIN_STRATA) if split == "train" else BLOCK, [seed, sum(split.encode())]
+        blocks = []
+        for k in range(max(1, -(-n // size))):
+            rng = np.random.default_rng(np.random.SeedSequence(stream if k == 0 else [*stream, k]))
+            blocks.append(_ood_goals(rng, size) if split == "ood" else _box_goals(rng, size, split))
+        goals = np.concatenate(blocks)[:n]
         return tuple(
             Task(self.name, split, i, (round(float(x), 6), round(float(y), 6)), seed) for i, (x, y) in enumerate(goals)
         )

@@ -120,6 +120,8 @@ def adapt(fast: Params, step_sizes: Params, batch: Batch, settings: AdaptSetting
     advantage = advantages(
         batch.rewards, batch.observations, baseline=settings.baseline, gamma=settings.gamma, lam=settings.lam
     )
+    # Equal episodes say nothing, but a fitted baseline leaves a residue that normalising would blow up to size.
+    advantage = advantage * informative(batch.rewards.sum(-1))[:, None, None]
     for _ in range(settings.inner_steps):
         if by_gradient:
             gradient = policy_gradient(phi, batch, advantage, settings.ratio)
@@ -128,6 +130,12 @@ def adapt(fast: Params, step_sizes: Params, batch: Batch, settings: AdaptSetting
     if score:
         phi["latent"] = phi["latent"] + step_sizes["latent"] * latent_direction(batch, settings)
     return phi
+
+
+def diverged(phi: Params, kl: Tensor) -> Tensor:
+    """Which tasks (T,) have an update that must not be taken: not finite, or `kl` (T,) beyond `MOST_KL`."""
+    finite = torch.stack([value.isfinite().flatten(1).all(1) for value in phi.values()]).all(0)
+    return ~(finite & (kl <= MOST_KL))
 
 
 def effective_sample_size(fast: Params, batch: Batch) -> Tensor:

@@ -52,7 +52,7 @@ def warm_up(
     tasks = len(contexts)
     centred = whitened_contexts(contexts)
     _init_latents(theta, centred, settings, generator)
-    auxiliary = nn.Sequential(nn.Linear(theta.spec.feature_size + centred.shape[1], 100), nn.ReLU(), nn.Linear(100, 3))
+    auxiliary = _auxiliary(theta.spec.feature_size + centred.shape[1], generator)
     optimiser = _optimiser(theta, auxiliary, settings)
     rates = [float(g["lr"]) for g in optimiser.param_groups]
     rounds = {round(i * settings.steps / (settings.aggregations + 1)) for i in range(1, settings.aggregations + 1)}
@@ -131,6 +131,16 @@ def whiten(theta: Theta) -> None:
     theta.fast["fc0.bias"] += mean @ rows
     weight[-size:] = factor.T @ rows
     theta.task_latents.copy_(torch.linalg.solve(factor, (latents - mean).T).T)
+
+
+def _auxiliary(inputs: int, generator: torch.Generator) -> nn.Module:
+    """The throw-away head of `privileged_head`, initialised as torch does, but from the run's own generator."""
+    layers = (nn.Linear(inputs, 100), nn.Linear(100, 3))
+    for layer in layers:
+        bound = layer.in_features**-0.5
+        for parameter in layer.parameters():
+            nn.init.uniform_(parameter, -bound, bound, generator=generator)
+    return nn.Sequential(layers[0], nn.ReLU(), layers[1])
 
 
 def _init_latents(theta: Theta, centred: Tensor, settings: WarmupSettings, generator: torch.Generator) -> None:

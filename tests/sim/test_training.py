@@ -20,7 +20,7 @@ from gmps_robot.learning.warmup import WarmupSettings
 from gmps_robot.policy import PolicySpec, expand, init_fast, init_slow
 from gmps_robot.tasks import contexts
 from gmps_robot.tracking import read_metrics
-from sim.evaluation import evaluate
+from sim.evaluation import Evaluation, evaluate
 from sim.rollouts import VecSimulator
 from sim.training import train
 
@@ -61,6 +61,8 @@ def test_a_resumed_run_ends_like_one_that_was_never_stopped(whole: Path, tmp_pat
         a, b = getattr(one, part), getattr(two, part)
         assert all(torch.equal(a[k], b[k]) for k in a), part
     assert one.meta["environment_steps"] == two.meta["environment_steps"]
+    steps = [record["step"] for record in read_metrics(tmp_path) if "imitation" in record]
+    assert steps == sorted(set(steps)), "the steps that were lost are logged once"
 
 
 def test_every_sample_is_counted(whole: Path) -> None:
@@ -88,6 +90,31 @@ def test_evaluation_is_repeatable_and_complete(whole: Path) -> None:
     assert set(table["success"]) == {"pre", "1", "2"}  # type: ignore[call-overload]
     assert table["goals"] == 6
     assert table["environment_steps"] == 6 * 50 * (3 + 2 * 4)
+
+
+@pytest.mark.parametrize("belief", [False, True])
+def test_what_a_task_meets_does_not_depend_on_the_tasks_beside_it(
+    whole: Path, belief: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy, push = load_checkpoint(whole), family("push")
+    settings = AdaptSettings(adapt="latent", latent_update="belief") if belief else AdaptSettings()
+
+    def run(goals: int) -> Evaluation:
+        return evaluate(policy, push, push.sample("val", goals, 0), VecSimulator(push), settings,
+                        episodes=4, updates=2, reward="distance", seed=0)  # fmt: skip
+
+    many = run(5)
+    np.testing.assert_allclose(run(3).distance, many.distance[:, :3], atol=1e-6)
+    monkeypatch.setattr("sim.rollouts.WORLDS_AT_ONCE", 8)  # two tasks at a time
+    np.testing.assert_allclose(run(5).distance, many.distance, atol=1e-6)
+
+
+def test_an_update_that_diverges_is_not_taken(whole: Path) -> None:
+    policy, push = load_checkpoint(whole), family("push")
+    result = evaluate(policy, push, push.sample("val", 3, 0), VecSimulator(push), AdaptSettings(step_scale=1e4),
+                      episodes=4, updates=1, reward="distance", seed=0)  # fmt: skip
+    assert result.refused.all()
+    assert np.array_equal(result.distance[0], result.distance[1])
 
 
 def test_belief_reads_each_label_before_the_next_episode(whole: Path) -> None:

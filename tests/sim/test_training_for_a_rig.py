@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gmps_robot.checkpoint import load_checkpoint
+from gmps_robot.checkpoint import load_checkpoint, save_checkpoint
 from gmps_robot.cli.main import main
 from gmps_robot.errors import ConfigError
 from gmps_robot.families import family
@@ -54,6 +55,23 @@ def test_adapt_refuses_a_checkpoint_of_another_rig_and_says_how_to_take_it_all_t
     assert "stands (50.0, 50.0, 50.0) mm from there" in said
     assert "or give --any-rig" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_evaluation_looks_through_the_camera_that_the_policy_was_trained_for(tmp_path: Path) -> None:
+    policy = load_checkpoint("push-vision")
+    found = {}
+    for name, rig in (("nominal", NOMINAL), ("lab", LAB)):
+        folder = tmp_path / name
+        save_checkpoint(replace(policy, spec=replace(policy.spec, rig=rig.rig_id)), folder)
+        if rig is LAB:
+            assert main(["evaluate", str(folder), "--goals", "1", "--updates", "0"]) == 2, "its rig is not known"
+            save_rig(rig, folder / "rig.yaml")
+        told = tmp_path / f"{name}.json"
+        assert main(["evaluate", str(folder), "--goals", "4", "--updates", "0", "--json", str(told)]) == 0
+        found[name] = json.loads(told.read_text())
+    assert found["nominal"]["distance_m"] != found["lab"]["distance_m"]
+    assert found["lab"]["adapt"]["ratio"] == "stopgrad"
+    assert found["lab"]["checkpoint_id"] != found["nominal"]["checkpoint_id"]
 
 
 def test_the_shipped_checkpoints_fit_the_nominal_rig() -> None:

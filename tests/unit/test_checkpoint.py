@@ -70,6 +70,13 @@ def test_damaged_and_missing_weights_are_refused(policy: MetaPolicy, tmp_path: P
         load_checkpoint(tmp_path)
 
 
+def test_missing_step_sizes_are_named(policy: MetaPolicy, tmp_path: Path) -> None:
+    kept = {name: value for name, value in policy.step_sizes.items() if name != "latent"}
+    save_checkpoint(replace(policy, step_sizes=kept), tmp_path)
+    with pytest.raises(CheckpointError, match=r"step_sizes\.latent should be \(3,\), found nothing"):
+        load_checkpoint(tmp_path)
+
+
 def test_a_recipe_survives_yaml(tmp_path: Path) -> None:
     recipe = load_recipe("push-vision")
     config.save(recipe, tmp_path / "r.yaml")

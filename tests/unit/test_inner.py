@@ -15,6 +15,7 @@ from gmps_robot.learning.imitation import BcLoss, bc_loss
 from gmps_robot.learning.inner import (
     AdaptSettings,
     adapt,
+    diverged,
     effective_sample_size,
     latent_direction,
 )
@@ -67,18 +68,30 @@ def test_eq3_step_by_hand() -> None:
     assert phi["latent"] is fast["latent"]
 
 
-def test_importance_weight_by_hand() -> None:
+@pytest.mark.parametrize("ratio", ["stopgrad", "lvc"])
+def test_importance_weight_by_hand(ratio: Ratio) -> None:
     # Under weight 0.7 the first action's log-prob is -.5 * .3^2 = -.045 against -.125: ratio exp(.08);
-    # the second's is -.5 * 1.4^2 = -.98 against -.5: ratio exp(-.48).
-    batch = two_episodes()
-    fast = linear_fast(0.7, 1.0)
+    # the second's is -.5 * 1.4^2 = -.98 against -.5: ratio exp(-.48). d log pi / d weight = .3 and -1.4 * 2 = -2.8;
+    # -mean(ratio A d log pi) is the gradient with the ratio held, and, as d ratio = ratio d log pi, of -mean(ratio A).
     advantage = torch.tensor([[[2.0], [1.0]]], dtype=torch.float64)
-    first = math.exp(0.08) * -0.045 * 2.0
-    second = math.exp(-0.48) * -0.98 * 1.0
-    loss = eq3_loss(fast, batch, advantage, "stopgrad")
-    assert loss.item() == pytest.approx(-(first + second) / 2, abs=1e-9)
-    lvc = eq3_loss(fast, batch, advantage, "lvc")
-    assert lvc.item() == pytest.approx(-(math.exp(0.08) * 2 + math.exp(-0.48)) / 2, abs=1e-9)
+    gradient = policy_gradient(linear_fast(0.7, 1.0), two_episodes(), advantage, ratio)["fc0.weight"][0, 0, 0]
+    by_hand = -(math.exp(0.08) * 2.0 * 0.3 + math.exp(-0.48) * 1.0 * -2.8) / 2
+    assert gradient.item() == pytest.approx(by_hand, abs=1e-9)
+
+
+@pytest.mark.parametrize(("ratio", "turns"), [("none", 1.106066), ("stopgrad", 1.106066), ("lvc", 0.973483)])
+def test_eq2_by_hand(ratio: Ratio, turns: float) -> None:
+    # With the advantages above, dL/dw = -s (1 + 3 w) / 2, so phi = w + alpha s (1 + 3 w) / 2 = .588388 for alpha = .1,
+    # and dphi/dw = 1 + 1.5 alpha s = 1.106066. Where the ratio is differentiated, L's second derivative is
+    # -mean(A ((d log pi)^2 + d2 log pi)) = -(s (.25 - 1) - s (4 - 4)) / 2 = .375 s, and dphi/dw = 1 - .375 alpha s.
+    # A demonstration of 2 where the feature is 1 then gives d(phi - 2)^2 / dw = 2 (phi - 2) dphi/dw.
+    fast = {k: v.requires_grad_(k == "fc0.weight") for k, v in linear_fast(0.5, 1.0).items()}
+    steps = {k: torch.full_like(v, 0.1) for k, v in fast.items()}
+    phi = adapt(fast, steps, two_episodes(), AdaptSettings(adapt="fc", ratio=ratio))
+    (phi["fc0.weight"][0, 0, 0] - 2.0).pow(2).backward()
+    found = fast["fc0.weight"].grad
+    assert found is not None
+    assert found[0, 0, 0].item() == pytest.approx(2.0 * (0.588388 - 2.0) * turns, abs=1e-4)
 
 
 def test_log_mean_latent_step_by_hand() -> None:
@@ -92,18 +105,20 @@ def test_log_mean_latent_step_by_hand() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 @pytest.mark.parametrize("update", ["log_mean", "softmax", "score_std"])
-def test_equal_returns_move_nothing(value: float, update: str) -> None:
+@pytest.mark.parametrize(("baseline", "gamma"), [("time_mean", 1.0), ("linear", 0.99), ("proprio", 0.99), ("time", 0.99)])
+def test_equal_returns_move_nothing(value: float, update: str, baseline: str, gamma: float) -> None:
     spec = PolicySpec("state")
     generator = torch.Generator().manual_seed(0)
     fast = expand(init_fast(spec, generator, -1.0), 1)
     shape = (1, 4, 5)
     batch = Batch(
         torch.randn(*shape, 6, generator=generator), torch.randn(*shape, 3, generator=generator),
-        torch.zeros(shape), torch.zeros(shape), torch.randn(1, 4, 3, generator=generator), torch.zeros(*shape, 6),
+        torch.zeros(shape), torch.zeros(shape), torch.randn(1, 4, 3, generator=generator),
+        torch.randn(*shape, 6, generator=generator),
     )  # fmt: skip
     batch.rewards[..., -1] = value
     steps = {k: torch.ones_like(v) for k, v in fast.items()}
-    phi = adapt(fast, steps, batch, AdaptSettings(latent_update=update))  # type: ignore[arg-type]
+    phi = adapt(fast, steps, batch, AdaptSettings(latent_update=update, baseline=baseline, gamma=gamma))  # type: ignore[arg-type]
     assert all(torch.equal(phi[k], fast[k]) for k in fast)
 
 
@@ -256,12 +271,19 @@ def test_inner_steps_compose(n: int) -> None:
                               together["fc0.weight"][1] - fast["fc0.weight"][1])  # fmt: skip
 
 
-def test_ratios_are_exactly_one_before_the_first_step() -> None:
+def test_ratios_are_one_before_the_first_step() -> None:
     fast, _, batch, _ = random_case(1)
     assert torch.equal(effective_sample_size(fast, batch), torch.ones(2, dtype=torch.float64))
-    mean, log_std = head(fast, batch.flat_features(), batch.flat_latents())
-    ratio = (log_prob(mean, log_std, batch.actions.flatten(1, 2)) - batch.log_probs.flatten(1)).exp()
-    assert torch.equal(ratio, torch.ones_like(ratio))
+    weighted, plain = (policy_gradient(fast, batch, batch.rewards, ratio) for ratio in ("stopgrad", "none"))
+    for name, value in plain.items():
+        torch.testing.assert_close(weighted[name], value, rtol=1e-12, atol=1e-14)
+
+
+def test_which_updates_are_refused() -> None:
+    phi = {"a": torch.zeros(4, 2), "b": torch.zeros(4, 1)}
+    phi["a"][1, 0] = math.nan
+    phi["b"][2] = math.inf
+    assert diverged(phi, torch.tensor([20.0, 0.0, 0.0, 20.1])).tolist() == [False, True, True, True]
 
 
 def test_returns_and_gae_by_hand() -> None:
