@@ -9,7 +9,6 @@ from types import TracebackType
 
 from torch.utils.tensorboard import SummaryWriter
 
-
 LINES = "metrics.jsonl"
 
 

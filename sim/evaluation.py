@@ -100,10 +100,11 @@ def evaluate(
         successes.append(success)
         if progress is not None:
             progress(update)
-    told = (np.array(each).reshape(updates, len(tasks)) for each in (informed, refused))
+    shape = (updates, len(tasks))
     return Evaluation(
-        np.stack(distances), np.stack(successes), *told, np.array(ess), episodes, simulator.steps - start
-    )
+        np.stack(distances), np.stack(successes), np.array(informed).reshape(shape), np.array(refused).reshape(shape),
+        np.array(ess), episodes, simulator.steps - start,
+    )  # fmt: skip
 
 
 def _generator(seed: int, task: Task) -> torch.Generator:

@@ -22,7 +22,7 @@ from gmps_robot.control.guard_checks import command_problem, stale
 from gmps_robot.control.guard_clock import tick_of
 from gmps_robot.control.guard_force import follow, is_pressed, remember
 from gmps_robot.control.guard_joints import Joints, forbidden, held_back, joints_after, joints_now, slow_down
-from gmps_robot.control.guard_state import GuardMode, GuardState, at_measured, latch
+from gmps_robot.control.guard_state import GuardMode, GuardState, at_measured, latch, strayed
 from gmps_robot.control.guard_watch import mirror, watch
 from gmps_robot.control.kinematics import rotation_from_quaternion
 from gmps_robot.control.limits import (
@@ -37,7 +37,6 @@ from gmps_robot.control.limits import (
 )
 from gmps_robot.types import AppliedCommand, ArmCommand, ArmState, FloatArray, SafetyEnvelope, SourceLimits
 
-RESYNC_DISTANCE = 0.01  # an arm at rest this far from its command was moved by something else [m]
 UNREACHED = 0.01  # commanded joints this far from the commanded tip cannot reach it [m]
 STUCK = 0.002  # a way back on which the limits leave no more than this is given up [m/s]
 COAST = 0.033  # what a servo runs on before it stands, as time at its speed [s]
@@ -65,8 +64,11 @@ def guard(
     state = _receive(envelope, state, command if tick != "brake" else None, now, reasons)
     state = mirror(state, measured, reasons)
     state = watch(envelope, state, measured, now, reasons)
+    if tick == "brake" or state.blind:
+        state = replace(state, retreat=())
     if tick != "wait" and state.armed:
         state = _move(envelope, state, measured, reasons)
+        state = state if state.at_rest else replace(state, moved=state.time or 0.0)
     stamp = round(now * 1e9) if np.isfinite(now) else measured.stamp_ns
     seq = state.command.seq if state.command is not None else -1
     applied = AppliedCommand(
@@ -111,7 +113,7 @@ def _replayed(state: GuardState, command: ArmCommand) -> str:
 def _move(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, reasons: list[str]) -> GuardState:
     """Carry out one period of the request in force, of the way back from a contact, or of stopping."""
     command = state.command
-    if state.retreat and not state.blind:
+    if state.retreat:
         return _retreat(envelope, state, measured, reasons)
     if command is None:
         return _stop(envelope, state, measured, reasons)
@@ -124,9 +126,8 @@ def _move(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, reaso
     if command.source != state.source and not state.at_rest:
         reasons.append(f"source: {state.source} stops before {command.source} begins")
         return replace(_brake(envelope, state), mode=state.mode)
-    far = float(np.linalg.norm(measured.tip_position - state.tip_target))
-    if state.at_rest and far > RESYNC_DISTANCE:
-        reasons.append(f"resync: the arm is {far:.3f} m from its command, motion starts where it is")
+    if state.at_rest and (far := strayed(state, measured)):
+        reasons.append(f"resync: the arm is {far} from its command, motion starts where it is")
         state = replace(at_measured(state, measured), command=command)
     mode: GuardMode = "FAULT" if state.mode == "FAULT" else "MOVING"
     gripper, path = float(np.clip(command.gripper, -1.0, 1.0)), remember(state.path, state.tip_target)

@@ -24,8 +24,10 @@ from gmps_robot.types import ArmCommand, ArmState, CommandSource, FloatArray
 
 GuardMode = Literal["DISCONNECTED", "DISABLED", "IDLE", "ARMED", "MOVING", "HOLD", "FAULT", "ESTOP"]
 FaultKind = Literal["", "stop", "commands", "state", "outside", "tracking", "force", "robot", "collision"]
+WITH_CONTACT = ("outside", "force", "collision")  # what comes with a contact, and does not end the way back from it
 
-
+RESYNC_DISTANCE = 0.01  # an arm at rest this far from its command was moved by something else [m]
+RESYNC_JOINT = 0.06  # and so was one with a joint this far; servos under load stay within two thirds of it [rad]
 REST = 1e-6  # what is commanded slower than this is rest: limits leave a rounding behind [m/s]
 
 
@@ -58,6 +60,7 @@ class GuardState:
     path: Path = ()  # where the commanded tip came from
     retreat: Path = ()  # what is left of the way back from a contact
     contact: FloatArray = field(default_factory=lambda: np.zeros(3))  # (3,) where that way began [m]
+    moved: float = -np.inf  # when a motion was commanded last [s]
     blind: bool = False  # the measured state was not usable in this tick
     stopping: bool = False  # the ramp to rest has begun
     resynced: bool = False  # the commanded joints were set to the measured ones in this tick
@@ -129,9 +132,12 @@ def reset_fault(state: GuardState) -> GuardState:
 
 
 def latch(state: GuardState, kind: FaultKind, reason: str) -> GuardState:
-    """Return `state` in FAULT. The first fault is kept, but any other ends the permission to move back inwards."""
+    """Return `state` in FAULT. The first fault is kept, but any other ends the permission to move back inwards.
+
+    One that has nothing to do with a contact ends the way back from it, too.
+    """
     if state.mode == "ESTOP" or (state.mode == "FAULT" and (state.fault != "outside" or kind == "outside")):
-        return state
+        return state if kind in WITH_CONTACT else replace(state, retreat=())
     return replace(state, mode="FAULT", fault=kind, fault_reason=reason, command=None, retreat=())
 
 
@@ -144,6 +150,17 @@ def at_measured(state: GuardState, measured: ArmState) -> GuardState:
         state, joints=joints.copy(), tip_target=_tip(joints), velocity=np.zeros(3), acceleration=np.zeros(3),
         joint_velocity=np.zeros(7), known=None, command=None, resynced=True,
     )
+
+
+def strayed(state: GuardState, measured: ArmState) -> str:
+    """How the arm is not where it was sent, in words; empty where it is, or where that is not known."""
+    if numbers_problem(measured):
+        return ""
+    far = float(np.linalg.norm(measured.tip_position - state.tip_target))
+    turned = float(np.abs(measured.joints - state.joints).max())
+    if far > RESYNC_DISTANCE:
+        return f"{far:.3f} m"
+    return f"{turned:.2f} rad in a joint" if turned > RESYNC_JOINT else ""
 
 
 def _tip(joints: FloatArray) -> FloatArray:

@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from gmps_robot.control.guard_checks import ROUNDING, is_outside, state_problem
-from gmps_robot.control.guard_force import feel, feel_torque, force_problem, torque_problem, way_back
+from gmps_robot.control.guard_force import JOINT_NAMES, feel, feel_torque, force_problem, torque_problem, way_back
 from gmps_robot.control.guard_state import FaultKind, GuardMode, GuardState, at_measured, latch
 from gmps_robot.types import ArmState, ArmStatus, SafetyEnvelope
 
+DRIVEN = 0.3  # at rest for longer, an arm was not driven into what it feels [s]
+JOINT_BEHIND = 0.25  # a moving arm with a joint this far from its command is held by something [rad]
 OVERSPEED = 1.2  # a moving arm this many times faster than the hard cap does not follow its command
 
 
@@ -61,25 +63,42 @@ def watch(
 
 def _judge(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, reasons: list[str]) -> GuardState:
     contact = force_problem(state.force, envelope) or torque_problem(state.torque, envelope)
-    if contact and state.mode != "FAULT":
-        retreat, path = way_back(state.path, measured.tip_position, envelope.back_off)
-        # Whoever moved the arm into it, homing too, comes to rest before the way back begins: that one is "reset".
-        state = replace(latch(state, "force", contact), source="teleop", stopping=False)
-        return replace(state, retreat=retreat, path=path, contact=measured.tip_position)
+    if contact and (state.mode != "FAULT" or state.fault == "outside"):
+        return _contact(envelope, state, measured, contact)
     if state.force.level > envelope.force_warning:
         reasons.append(f"force: {state.force.level:.0f} N, warning at {envelope.force_warning:.0f}")
+    returning = state.fault == "outside" and not state.stopping and not state.at_rest
     if is_outside(measured.tip_position, envelope).any():
         where = ", ".join(f"{x:.3f}" for x in measured.tip_position)
         what_to_do = "bring it back by hand or by teleoperation"
-        return latch(state, "outside", f"outside: measured tip ({where}) m has left the box; {what_to_do}")
-    if state.mode != "MOVING":
-        return state
+        state = latch(state, "outside", f"outside: measured tip ({where}) m has left the box; {what_to_do}")
+    return _follows(envelope, state, measured) if state.mode == "MOVING" or returning else state
+
+
+def _contact(envelope: SafetyEnvelope, state: GuardState, measured: ArmState, reason: str) -> GuardState:
+    """FAULT, and the way back of an arm that was driven into something: one at rest was touched, and stays."""
+    driven = (state.time or 0.0) - state.moved <= DRIVEN
+    retreat, path = way_back(state.path, measured.tip_position, envelope.back_off) if driven else ((), state.path)
+    # Whoever moved the arm into it, homing too, comes to rest before the way back begins: that one is "reset".
+    state = replace(latch(state, "force", reason), source="teleop", stopping=False)
+    return replace(state, retreat=retreat, path=path, contact=measured.tip_position)
+
+
+def _follows(envelope: SafetyEnvelope, state: GuardState, measured: ArmState) -> GuardState:
+    """FAULT where a moving arm does not go where, and as fast as, it is sent."""
     speed = float(np.linalg.norm(measured.tip_velocity))
     if speed > OVERSPEED * envelope.speed_hard:
         return latch(state, "tracking", f"speed: the tip moves at {speed:.2f} m/s, cap {envelope.speed_hard:.2f}")
+    if state.at_rest:
+        return state
     behind = float(np.linalg.norm(measured.tip_position - state.tip_target))
-    if behind > envelope.tracking_tolerance and not state.at_rest:
+    if behind > envelope.tracking_tolerance:
         return latch(state, "tracking", f"tracking: the tip is {behind:.3f} m from where it was sent; what holds it?")
+    apart = np.abs(measured.joints - state.joints)
+    joint = int(np.argmax(apart))
+    if apart[joint] > JOINT_BEHIND:
+        where = f"{JOINT_NAMES[joint]} is {apart[joint]:.2f} rad from where it was sent"
+        return latch(state, "tracking", f"tracking: {where}; what holds it?")
     return state
 
 

@@ -10,7 +10,7 @@ from threading import RLock
 import numpy as np
 
 from gmps_robot.control.guard import guard
-from gmps_robot.control.guard_state import GuardState, arm, reset_fault, stop
+from gmps_robot.control.guard_state import GuardState, arm, reset_fault, stop, strayed
 from gmps_robot.control.homing import UPRIGHT, Progress, home_velocity, is_home
 from gmps_robot.control.kinematics import forward, tool_turn
 from gmps_robot.errors import ArmError
@@ -87,7 +87,9 @@ class GuardedArm(ABC):
             return None
         pose = forward(state.joints[None]) if state.known is None else state.known.pose
         turned = tool_turn(pose.rotation[0])
-        there = is_home(state.tip_target, state.velocity, home) and turned < UPRIGHT
+        # Where it was moved by hand, a command that asks for nothing lets the guard begin where the arm is.
+        moved = state.at_rest and bool(strayed(state, self.observe()))
+        there = is_home(state.tip_target, state.velocity, home) and turned < UPRIGHT and not moved
         if there and state.at_rest:  # else silence would be a stop, off home
             self._way = Progress()
             return None
@@ -114,14 +116,20 @@ class GuardedArm(ABC):
             ArmError: the robot refuses, a FAULT or stop has not been reset, or the arm is in motion: what it is armed
                 with, as the force that counts as none, is measured at rest.
         """
-        if enabled and not self._guard.at_rest:
-            raise ArmError("the arm is in motion: it is enabled already; let it come to rest to enable it anew")
+        if enabled:
+            self._require_rest()
         if enabled and self._guard.mode in ("FAULT", "ESTOP"):
             raise ArmError(f"{self._guard.mode}: {self._guard.fault_reason}; reset it before the arm is enabled")
         self._switch(enabled)
         if enabled:
             with self._lock:
+                self._require_rest()  # somebody may have moved it while the robot followed its switch
                 self._guard = arm(self._guard, self.observe())
+                self._armed()
+
+    def _require_rest(self) -> None:
+        if not self._guard.at_rest:
+            raise ArmError("the arm is in motion: it is enabled already; let it come to rest to enable it anew")
 
     def kill(self, reason: str) -> None:
         """Hold, latch and press the robot's own stop. Two acts of a person end it: `reset_fault`, then `enable(True)`.
@@ -163,6 +171,9 @@ class GuardedArm(ABC):
     @abstractmethod
     def _switch(self, enabled: bool) -> None:
         """Motors on or off; raises ArmError where the robot refuses."""
+
+    def _armed(self) -> None:  # noqa: B027 - an arm that keeps nothing between periods has nothing to forget
+        """The arm has been armed where it is: what it was sent before counts no more. Called under the lock."""
 
     @abstractmethod
     def _press_stop(self, reason: str) -> None:

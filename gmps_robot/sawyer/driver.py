@@ -77,10 +77,15 @@ class SawyerArm(GuardedArm):
         self._lean, self._mended = np.zeros(7), np.zeros(7)  # (7,) drift made good on the way, and at home [rad]
         self._rested = 0.0  # time at rest [s]
         self._ticked: float | None = None
+        self.begin()
         self._top_speed = SPEED_SHARE * np.array([link.velocity for link in sawyer_model().links])
 
+    def begin(self) -> None:
+        """Take the arm over: the robot is to hold by itself as soon as this driver falls silent."""
+        self._wire.begin()
+
     def rest(self, reason: str) -> None:
-        """Come to rest, latch, and leave the arm in POSITION mode where it is. Meanwhile nobody else calls `apply`."""
+        """Come to rest, latch, disarm, and leave the arm in POSITION mode. Meanwhile nobody else calls `apply`."""
         self.stop(reason)
         patience = self._clock() + SETTLING
         while self._guard.armed and not (self._guard.at_rest and (self._still() or self._clock() > patience)):
@@ -93,6 +98,8 @@ class SawyerArm(GuardedArm):
         for _ in range(PARTING):
             self._wire.hold(joints)
             self._sleep(self.period)
+        with self._lock:
+            self._guard = replace(self._guard, armed=False)  # what happens from now on is not watched
 
     def _still(self) -> bool:
         """Whether the joints rest too, not only their commands, which they follow late."""
@@ -168,9 +175,11 @@ class SawyerArm(GuardedArm):
             self._sent, self._lean, self._rested = state.joints, np.zeros(7), 0.0
             return np.zeros(7)
         self._sent = self._sent + self._speed * passed
-        if state.resynced:  # the guard starts again where the arm is: what the robot has still to make up is taken back
-            self._sent = state.joints + np.clip(self._sent - state.joints, -TAKEN_BACK, TAKEN_BACK)
+        if state.resynced:  # the guard starts again where the arm is
             before = state.joints
+            # What a moving arm has still to make up is taken back. One at rest was moved by hand: nothing is to come.
+            owed = np.zeros(7) if self._rested > SETTLED else self._sent - before
+            self._sent = before + np.clip(owed, -TAKEN_BACK, TAKEN_BACK)
             self._lean = np.clip(MOMENTUM * (self._sent - before), -LEAN, LEAN)
         if not state.at_rest:
             self._rested, self._mended = 0.0, np.zeros(7)
@@ -195,6 +204,9 @@ class SawyerArm(GuardedArm):
         mended = np.clip(self._mended + step, -LEAN_HOME, LEAN_HOME)
         self._sent = self._sent - self._lean - (mended - self._mended)
         self._lean, self._mended = np.zeros(7), mended
+
+    def _armed(self) -> None:
+        self._ticked = None
 
     def _switch(self, enabled: bool) -> None:
         turn = self._take_turn()

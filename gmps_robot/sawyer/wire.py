@@ -46,7 +46,6 @@ class Wire:
         self._stop = node.advertise("/robot/set_super_stop", "std_msgs/Empty")
         self._reset = node.advertise("/robot/set_super_reset", "std_msgs/Empty")
         self.gripper = Gripper(node.advertise(f"{GRIPPER}/command", "intera_core_msgs/IOComponentCommand"))
-        self._timeout.publish(messages.make("std_msgs/Float64", data=COMMAND_TIMEOUT))
         heard = self.heard
         needed = [
             node.subscribe("/robot/joint_states", "sensor_msgs/JointState", heard.on_joints),
@@ -96,6 +95,10 @@ class Wire:
     def reset(self) -> None:
         """Clear stop and faults; the robot stays disabled."""
         self._reset.publish(messages.make("std_msgs/Empty"))
+
+    def begin(self) -> None:
+        """Have the robot hold its position soon after the last command: before the first one of every activation."""
+        self._timeout.publish(messages.make("std_msgs/Float64", data=COMMAND_TIMEOUT))
 
     def part(self) -> None:
         """Give the command time-out back that the robot starts with."""

@@ -11,7 +11,7 @@ from gmps_msgs.srv import ArmLease
 from gmps_robot_nodes.arm_lease import LeaseDesk
 from gmps_robot_nodes.arm_services import ArmServices
 from gmps_robot_nodes.sawyer_control import SawyerControl
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 
 from gmps_robot import families
 from gmps_robot.control.fake_arm import FakeArm
@@ -145,3 +145,21 @@ def test_a_mistake_in_a_thread_of_the_driver_is_seen(thread: str, arm: FakeArm, 
         time.sleep(0.01)
     assert f"{thread} thread broke off" in control.failure
     control.end()
+
+
+def test_where_nothing_carries_the_motion_an_arm_can_be_stopped_and_no_more(
+    node: Desk, arm: FakeArm, offers: ArmServices
+) -> None:
+    assert home(node).success
+    offers.deactivate()
+    assert not offers.homing
+    refused = home(node)
+    assert not refused.success
+    assert "activate it first" in refused.message
+    assert node.offered["arm/stop"](Trigger.Request(), Trigger.Response()).success
+    assert arm.guard_state.mode == "FAULT"
+    assert not node.offered["arm/reset_fault"](Trigger.Request(), Trigger.Response()).success
+    switch = node.offered["arm/enable"]
+    assert not switch(SetBool.Request(data=True), SetBool.Response()).success
+    assert switch(SetBool.Request(data=False), SetBool.Response()).success
+    assert arm.guard_state.mode == "FAULT"

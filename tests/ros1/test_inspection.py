@@ -48,7 +48,7 @@ def test_a_good_robot_is_fit(emulator: Emulator) -> None:
     ("fault", "options", "mended", "name", "part"),
     [
         ("joint_limits", {"scale": 0.9}, {"scale": 1.0}, "limits", "joint limits differ: right_j0"),
-        ("tip_shift", {"offset": (0.012, 0.0, 0.0)}, {"offset": (0.0, 0.0, 0.0)}, "kinematics", "12.0 mm"),
+        ("tip_shift", {"offset": (0.0125, 0.0, 0.0)}, {"offset": (0.0, 0.0, 0.0)}, "kinematics", "is 12."),
         ("parameter", {"name": inspection.VERSION, "value": "4.1.0.0"},
          {"name": inspection.VERSION, "value": "5.3.0.0"}, "version", "Intera 4.1.0.0"),
         ("topic", {"topic": inspection.JOINT_STATES, "action": "drop", "share": 0.6},

@@ -279,6 +279,10 @@ def test_at_the_end_it_is_left_in_position_mode(arm: Driven) -> None:
     truth = arm.emulator.describe()
     assert (truth["mode"], truth["timeout"]) == (POSITION, 0.2)
     assert arm.stopping_time(arm.now) < 0.1
+    assert not arm.arm.guard_state.armed  # nobody watches it now
+    arm.arm.begin()
+    arm.sleep(0.2)
+    assert arm.emulator.describe()["timeout"] == 0.1
 
 
 def test_nothing_was_ever_said_that_must_not_be(world: Driven) -> None:

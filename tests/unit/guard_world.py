@@ -80,10 +80,13 @@ class World:
         """Control period [s]."""
         return self.state.period
 
-    def send(self, velocity: object, source: str = "policy", /, **changes: object) -> AppliedCommand:
+    def send(
+        self, velocity: object, source: str = "policy", /, measured: ArmState | None = None, **changes: object
+    ) -> AppliedCommand:
         """Send one good (or, through `changes`, bad) command at the present time and advance the clock."""
         self.seq += 1
-        return self.tick(replace(request(velocity, self.seq, self.now, source), **changes))  # type: ignore[arg-type]
+        command = replace(request(velocity, self.seq, self.now, source), **changes)  # type: ignore[arg-type]
+        return self.tick(command, measured)
 
     def tick(self, command: ArmCommand | None = None, measured: ArmState | None = None) -> AppliedCommand:
         """One call of the guard with `command`, then one period passes."""

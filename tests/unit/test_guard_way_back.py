@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from gmps_robot.control.guard_force import way_back
+from gmps_robot.control.kinematics import joints_at
+from gmps_robot.types import ArmStatus
 from tests.unit.guard_world import START_JOINTS, World, arm_state, armed_at, pushed
 
 FAST = 0.01  # a robot's period [s]
@@ -93,3 +95,79 @@ def test_the_way_back_by_hand(path: tuple[float, ...], ways: tuple[float, ...], 
     back, rest = way_back(line(*path), np.array([0.03, 0.0, 0.0]), 0.02)
     assert [point[0] for point in back] == pytest.approx(list(ways))
     assert len(rest) == left
+
+
+def pressed(**changes: object) -> World:
+    """An arm that has felt a contact and is on its way back, after a period with `changes` in what is measured."""
+    world = sideways(World(armed_at(START_JOINTS, FAST)), 0.1, steps=60)
+    world.tick(None, world.seen(wrench=np.array([0.0, -61.0, 0.0, 0.0, 0.0, 0.0]), tip_velocity=world.state.velocity))
+    while world.state.source != "reset":
+        world.tick(None, world.seen(tip_velocity=world.state.velocity))
+    world.tick(None, world.seen(tip_velocity=world.state.velocity, **changes))
+    return world
+
+
+def gone_on(world: World) -> float:
+    """How far the tip then goes back further [m]."""
+    place = world.state.tip_target.copy()
+    for _ in range(100):
+        world.tick(None, world.seen(tip_velocity=world.state.velocity))
+    assert (world.state.at_rest, world.state.mode, world.state.fault) == (True, "FAULT", "force")
+    return float(np.linalg.norm(world.state.tip_target - place))
+
+
+def test_a_way_back_ends_where_the_arm_is_not_seen_and_does_not_begin_again() -> None:
+    assert gone_on(pressed()) > 0.015
+    assert gone_on(pressed(stamp_ns=0)) < 0.002
+
+
+def test_a_way_back_ends_with_another_fault_but_not_with_the_robots_own_word_for_the_contact() -> None:
+    assert gone_on(pressed(status=ArmStatus(error=True))) < 0.002
+    assert gone_on(pressed(status=ArmStatus(collision=True))) > 0.015
+
+
+def test_a_way_back_ends_where_control_is_not_run_in_time() -> None:
+    world = pressed()
+    for _ in range(5):
+        world.now += 0.02
+        world.tick(None, world.seen(tip_velocity=world.state.velocity))
+    assert not world.state.retreat
+    assert gone_on(world) < 0.002
+
+
+def test_an_arm_at_rest_that_is_touched_does_not_move() -> None:
+    world = sideways(World(armed_at(START_JOINTS, FAST)), 0.1, steps=60)
+    for _ in range(60):
+        world.tick()
+    place = world.state.tip_target
+    world.tick(None, world.seen(wrench=np.array([0.0, 61.0, 0.0, 0.0, 0.0, 0.0])))
+    assert world.state.fault == "force"
+    for _ in range(100):
+        world.tick()
+    assert np.array_equal(world.state.tip_target, place)
+
+
+def test_on_its_way_back_into_the_box_an_arm_minds_what_it_feels() -> None:
+    world = World(armed_at(joints_at((0.5, 0.28, 0.1)), FAST))
+    world.tick()
+    assert world.state.fault == "outside"
+    for _ in range(20):
+        world.send([0.0, -0.2, 0.0], "teleop", measured=world.seen(tip_velocity=world.state.velocity))
+    assert world.state.velocity[1] < -0.1
+    world.send(
+        [0.0, -0.2, 0.0], "teleop",
+        measured=world.seen(wrench=np.array([0.0, 61.0, 0.0, 0.0, 0.0, 0.0]), tip_velocity=world.state.velocity),
+    )  # fmt: skip
+    assert world.state.fault == "force"
+    for _ in range(60):
+        world.send([0.0, -0.2, 0.0], "teleop")
+    assert world.state.at_rest
+
+
+def test_on_its_way_back_into_the_box_an_arm_that_is_held_is_a_fault() -> None:
+    world = World(armed_at(joints_at((0.5, 0.32, 0.1)), FAST))
+    held = world.seen()
+    for _ in range(60):
+        world.send([0.0, -0.2, 0.0], "teleop", measured=replace(held, stamp_ns=round(world.now * 1e9)))
+    assert world.state.fault == "tracking"
+    assert world.state.at_rest

@@ -105,8 +105,8 @@ def test_log_mean_latent_step_by_hand() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 @pytest.mark.parametrize("update", ["log_mean", "softmax", "score_std"])
-@pytest.mark.parametrize(("baseline", "gamma"), [("time_mean", 1.0), ("linear", 0.99), ("proprio", 0.99), ("time", 0.99)])
-def test_equal_returns_move_nothing(value: float, update: str, baseline: str, gamma: float) -> None:
+@pytest.mark.parametrize("baseline", ["time_mean", "linear", "proprio", "time"])
+def test_equal_returns_move_nothing(value: float, update: str, baseline: str) -> None:
     spec = PolicySpec("state")
     generator = torch.Generator().manual_seed(0)
     fast = expand(init_fast(spec, generator, -1.0), 1)
@@ -118,7 +118,7 @@ def test_equal_returns_move_nothing(value: float, update: str, baseline: str, ga
     )  # fmt: skip
     batch.rewards[..., -1] = value
     steps = {k: torch.ones_like(v) for k, v in fast.items()}
-    phi = adapt(fast, steps, batch, AdaptSettings(latent_update=update, baseline=baseline, gamma=gamma))  # type: ignore[arg-type]
+    phi = adapt(fast, steps, batch, AdaptSettings(latent_update=update, baseline=baseline, gamma=0.99))  # type: ignore[arg-type]
     assert all(torch.equal(phi[k], fast[k]) for k in fast)
 
 

@@ -20,11 +20,16 @@ NO_HOMING = ("DISCONNECTED", "DISABLED", "IDLE", "FAULT", "ESTOP")
 
 
 class ArmServices:
-    """Offers `arm/*` for one arm and remembers whether it is on its way home."""
+    """Offers `arm/*` for one arm and remembers whether it is on its way home.
 
-    def __init__(self, node: Node, arm: GuardedArm, desk: LeaseDesk, group: CallbackGroup | None = None) -> None:
+    Where nothing carries the arm's motion, not `active`, it can be stopped and switched off, and nothing else.
+    """
+
+    def __init__(
+        self, node: Node, arm: GuardedArm, desk: LeaseDesk, group: CallbackGroup | None = None, *, active: bool = True
+    ) -> None:
         """`group` runs the callbacks; those of a real arm's switches wait for the robot."""
-        self.homing = False
+        self.homing, self.active = False, active
         self._arm, self._node, self._desk = arm, node, desk
         acts: dict[str, Callable[[], str]] = {
             "stop": self._stop, "kill": self._kill, "reset_fault": self._reset_fault, "home": self._home
@@ -52,6 +57,10 @@ class ArmServices:
             self.homing = False
         return command
 
+    def deactivate(self) -> None:
+        """Nothing carries the arm's motion any more."""
+        self.homing = self.active = False
+
     def close(self) -> None:
         """Offer nothing any more."""
         for service in self._services:
@@ -67,7 +76,12 @@ class ArmServices:
         self._arm.kill("arm/kill")
         return "the robot's own stop is pressed; arm/reset_fault, then arm/enable end it"
 
+    def _require_active(self) -> None:
+        if not self.active:
+            raise GmpsError("the driver is not active, nothing would watch the arm: activate it first")
+
     def _reset_fault(self) -> str:
+        self._require_active()
         mode = self._arm.guard_state.mode
         if mode not in ("FAULT", "ESTOP"):
             raise GmpsError(f"the arm is not stopped: it is {mode}")
@@ -77,6 +91,7 @@ class ArmServices:
         return "the stop is cleared; the motors are off until arm/enable"
 
     def _home(self) -> str:
+        self._require_active()
         state = self._arm.guard_state
         if not state.armed or state.mode in NO_HOMING:
             why = f": {state.fault_reason}" if state.fault_reason else ""
@@ -98,6 +113,8 @@ class ArmServices:
         return _answer(lambda: self._switch(bool(request.data)))(request, response)
 
     def _switch(self, enabled: bool) -> str:
+        if enabled:
+            self._require_active()
         self._arm.enable(enabled)
         return "motors on: the next command moves the arm" if enabled else "motors off: no command moves the arm"
 

@@ -73,7 +73,7 @@ class SawyerDriverNode(LifecycleNode):
             self._close()
             return TransitionCallbackReturn.FAILURE
         desk, arm = LeaseDesk(time.monotonic), self._arm
-        self._offers = ArmServices(self, arm, desk, self._group)
+        self._offers = ArmServices(self, arm, desk, self._group, active=False)
         self._inbox = ArmInbox(self, desk, self._stamps, lambda: arm.guard_state.gripper)
         self.get_logger().info(f"connected to the robot at {self._uri}; its motors are as they were")
         return super().on_configure(state)
@@ -85,6 +85,8 @@ class SawyerDriverNode(LifecycleNode):
         if not stay_in_memory():
             grants = GRANTS.format("CAP_IPC_LOCK", "an unlimited memlock")
             self.get_logger().warning(f"may have to wait for its own memory; {grants}")
+        self._arm.begin()
+        self._offers.active = True
         self._control = SawyerControl(self._arm, self._inbox, self._offers, self._publish, self._publish_applied)
         return super().on_activate(state)
 
@@ -107,6 +109,8 @@ class SawyerDriverNode(LifecycleNode):
         """End the control thread and leave the arm held, in POSITION mode."""
         if self._control is None or self._arm is None:
             return
+        if self._offers is not None:
+            self._offers.deactivate()
         self._control.end()
         self._arm.rest("the driver is not active")
         self._publish_guard(self._control.applied)
