@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from gmps_robot.data.demonstrations import FEWEST_TASKS, TaskDemonstrations
 from gmps_robot.errors import ConfigError
+from gmps_robot.families.family import Family
 from gmps_robot.tasks import Task
 from sim.demonstrations import Demonstrations
 
@@ -80,3 +82,24 @@ def load_demonstrations(folder: Path) -> Iterator[tuple[Task, dict[str, Any]]]:
             raise ConfigError(f"{path} is not the file that {MANIFEST} describes: collect the demonstrations again")
         with np.load(path) as arrays:
             yield Task.from_json(entry["task"]), dict(arrays)
+
+
+def shown_in(folder: Path, family: Family, kind: str) -> tuple[tuple[TaskDemonstrations, ...], str]:
+    """Read a folder for meta-training a policy of `kind`: its tasks, and the id of exactly these demonstrations.
+
+    Raises:
+        ConfigError: as in `load_demonstrations`; or they are of another family, of too few tasks, or lack images.
+    """
+    tasks = []
+    for task, arrays in load_demonstrations(folder):
+        if task.family != family.name:
+            raise ConfigError(f"{folder} demonstrates the family {task.family!r}, the recipe is for {family.name!r}")
+        if kind == "vision" and "images" not in arrays:
+            raise ConfigError(f"{folder} has no images: collect them with --images, or train a state recipe")
+        if len(arrays["labels"]):
+            flat = {name: arrays[name].reshape(-1, *arrays[name].shape[2:]) for name in arrays if name != "success"}
+            frames = flat["images"] if kind == "vision" else None
+            tasks.append(TaskDemonstrations(task, flat["observations"], flat["labels"], frames, len(arrays["labels"])))
+    if len(tasks) < FEWEST_TASKS:
+        raise ConfigError(f"{folder} demonstrates {len(tasks)} tasks, meta-training needs {FEWEST_TASKS} at least")
+    return tuple(tasks), hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:32]

@@ -61,6 +61,8 @@ def run(options: EvaluateOptions) -> int:
     import json as json_module
 
     import torch
+    from rich.console import Console
+    from rich.progress import Progress
 
     from gmps_robot.checkpoint import load_checkpoint
     from gmps_robot.checkpoint_files import checkpoint_id, resolve_checkpoint
@@ -81,18 +83,28 @@ def run(options: EvaluateOptions) -> int:
     variation = None if options.variation is None else parse_variation(options.variation)
     simulator = VecSimulator(family, variation=variation, camera=rig_camera(trained_rig(directory)))
     inner = settings(options, directory)
-    result = evaluate(
-        policy,
-        family,
-        family.sample(options.split, options.goals, options.seed),
-        simulator,
-        inner,
-        episodes=options.episodes,
-        updates=options.updates,
-        reward=options.reward,
-        seed=options.seed,
-        progress=lambda update: print(f"evaluated update {update} of {options.updates}", flush=True),
-    )
+    console = Console()
+    bar = Progress(console=console, disable=not console.is_terminal)
+    update = bar.add_task("updates", total=options.updates + 1)
+
+    def progress(done: int) -> None:
+        bar.advance(update)
+        if not console.is_terminal:
+            print(f"evaluated update {done} of {options.updates}", flush=True)
+
+    with bar:
+        result = evaluate(
+            policy,
+            family,
+            family.sample(options.split, options.goals, options.seed),
+            simulator,
+            inner,
+            episodes=options.episodes,
+            updates=options.updates,
+            reward=options.reward,
+            seed=options.seed,
+            progress=progress,
+        )
     show(result, options)
     if options.json is not None:
         given = {k: str(v) for k, v in vars(options).items() if v is not None}

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from gmps_robot.rig import RigCalibration
 
 
+FOLDER = "folder:"
+
+
 @dataclass(frozen=True)
 class MetaTrainOptions:
     """Meta-train a policy in the twin (demonstrations, warm-up, GMPS) and save a checkpoint directory.
@@ -34,8 +37,9 @@ class MetaTrainOptions:
     out: Path | None = None
     """Output folder; by default runs/RECIPE-sSEED."""
     demos: str = "expert"
-    """Who demonstrates: `expert`, the twin's; `catalog:FAMILY`, people: the accepted demonstrations in the catalogue,
-    also narrowed as in `catalog:push,operator=ada,rig=nominal`; `catalog:FAMILY+expert`, both."""
+    """Who demonstrates: `expert`, the twin's scripted one; `catalog:FAMILY`, people: the accepted demonstrations in the
+    catalogue, also narrowed as in `catalog:push,operator=ada,rig=nominal`; `folder:DIR`, whoever `gmps collect-demos`
+    asked, an expert of `gmps train-expert` too; with `+expert` behind these, both."""
     data: Path | None = None
     """The data directory with the catalogue; by default GMPS_DATA, else ./data."""
     rig: str = "nominal"
@@ -81,30 +85,54 @@ def run(options: MetaTrainOptions) -> int:
 def _with_people(
     recipe: Recipe, demos: str, catalog: Catalog, rig: str
 ) -> tuple[Recipe, Demonstrated | None]:
-    """The recipe for the demonstrations asked for; says what people showed and what is missing."""
+    """The recipe for the demonstrations asked for; says what was shown and what is missing."""
     if demos == "expert":  # needs nothing that reads recorded episodes
         return recipe, None
-    from gmps_robot.data.demonstrations import load, parse
-    from gmps_robot.families import family as family_by_name
     from sim.demonstration_sources import from_people
 
-    choice = parse(demos)
-    shown = load(catalog, choice, family_by_name(recipe.family), recipe.kind, demos, rig)
+    read = _in_folder if demos.startswith(FOLDER) else _of_people
+    shown = read(recipe, demos, catalog, rig)
     steps, episodes = (sum(getattr(task, name) for task in shown.tasks) for name in ("steps", "episodes"))
     print(f"{episodes} demonstrations of {len(shown.tasks)} tasks, {steps} control steps; data set {shown.dataset}")
+    expert = demos.endswith("+expert")
     if shown.missing:
         names = ", ".join(task.task_id for task in shown.missing[:5])
         more = f" and {len(shown.missing) - 5} more" if len(shown.missing) > 5 else ""
-        print(f"without any accepted demonstration: {names}{more}{'' if choice.expert else '; trained without them'}")
-    if not choice.expert:
+        print(f"without any accepted demonstration: {names}{more}{'' if expert else '; trained without them'}")
+    if not expert:
         print("no expert relabels what the policy does: nothing is aggregated (add +expert for that)")
-    return from_people(recipe, demos, shown, expert=choice.expert), shown
+    return from_people(recipe, demos, shown, expert=expert), shown
+
+
+def _of_people(recipe: Recipe, demos: str, catalog: Catalog, rig: str) -> Demonstrated:
+    from gmps_robot.data.demonstrations import load, parse
+    from gmps_robot.families import family as family_by_name
+
+    return load(catalog, parse(demos), family_by_name(recipe.family), recipe.kind, demos, rig)
+
+
+def _in_folder(recipe: Recipe, demos: str, catalog: Catalog, rig: str) -> Demonstrated:
+    from gmps_robot.data.demonstrations import Demonstrated
+    from gmps_robot.data.models import Dataset
+    from gmps_robot.errors import ConfigError
+    from gmps_robot.families import family as family_by_name
+    from gmps_robot.rig import NOMINAL
+    from sim.demonstration_files import shown_in
+
+    folder = Path(demos.removeprefix(FOLDER).removesuffix("+expert"))
+    if recipe.kind == "vision" and rig != NOMINAL:
+        raise ConfigError(f"--demos {demos}: its pictures are of the nominal rig, not of {rig}; take --demos expert")
+    tasks, digest = shown_in(folder, family_by_name(recipe.family), recipe.kind)
+    if catalog.find(Dataset, digest) is None:
+        catalog.put(Dataset(id=digest, query=demos, episodes=[], created_ns=catalog.now_ns()))
+    return Demonstrated(tasks, digest, ())
 
 
 def _name(recipe: Recipe, rig: RigCalibration) -> str:
     """Of the output folder, as it is by default."""
     source = recipe.demonstrations.source
-    people = "" if source == "expert" else f"-{'mixed' if '+' in source else 'people'}"
+    who = "folder" if source.startswith(FOLDER) else "people"
+    people = "" if source == "expert" else f"-{'mixed' if '+' in source else who}"
     where = "" if rig.rig_id == "nominal" else f"-{rig.name}"
     return f"{recipe.name}{people}{where}-s{recipe.seed}"
 

@@ -72,7 +72,7 @@ def parse(text: str) -> Choice:
     kind, _, rest = people.partition(":")
     family, *conditions = rest.split(",")
     if kind != "catalog" or not family or (plus and beside != "expert"):
-        raise ConfigError(f"--demos {text!r}: valid are expert, catalog:FAMILY[,operator=NAME], and both with +")
+        raise ConfigError(f"--demos {text!r}: valid: expert, catalog:FAMILY[,operator=NAME], folder:DIR, [+expert]")
     filters = []
     for condition in conditions:
         key, _, value = condition.partition("=")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gmps_robot import config
+from gmps_robot.checkpoint import load_checkpoint
 from gmps_robot.cli.main import main
 from gmps_robot.data.catalog import Catalog
+from gmps_robot.learning.gmps import GmpsSettings
+from gmps_robot.learning.outer import OuterSettings
+from gmps_robot.learning.recipe import Recipe
 from gmps_robot.learning.sac import SacSettings
+from gmps_robot.learning.warmup import WarmupSettings
 from sim.demonstration_files import load_demonstrations
 from sim.expert_training import ExpertSettings
 
@@ -44,6 +51,29 @@ def test_train_expert_reports_costs_and_its_expert_makes_demonstrations(
     assert main([*command, "--keep-failures", "--out", str(demos)]) == 0
     assert [len(arrays["labels"]) for _, arrays in load_demonstrations(demos)] == [2, 2]
     assert json.loads((demos / "manifest.json").read_text())["samples"] == 200
+
+
+def test_what_an_expert_showed_is_what_is_trained_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny = Recipe(
+        name="tiny", warmup=WarmupSettings(steps=5, samples=20), gmps=GmpsSettings(iterations=1, pool_episodes=8),
+        outer=OuterSettings(steps=1, tasks_per_step=2, episodes=4, demo_samples=10, min_ess=0.0),
+    )  # fmt: skip
+    config.save(tiny, tmp_path / "tiny.yaml")
+    shown, few, out = tmp_path / "shown", tmp_path / "few", tmp_path / "run"
+    train = ["meta-train", str(tmp_path / "tiny.yaml"), "--out", str(out), "--demos"]
+    for folder, tasks in ((shown, "5"), (few, "3")):
+        assert main(["collect-demos", "push", "--tasks", tasks, "--per-task", "2", "--out", str(folder)]) == 0
+    assert main([*train, f"folder:{few}"]) == 2
+    assert "demonstrates 3 tasks, meta-training needs 4 at least" in capsys.readouterr().err
+    assert main([*train, f"folder:{shown}"]) == 0
+    assert "10 demonstrations of 5 tasks, 500 control steps" in capsys.readouterr().out
+    meta = load_checkpoint(out).meta
+    assert meta["demonstrations"] == f"folder:{shown}"
+    assert meta["dataset"] == hashlib.sha256((shown / "manifest.json").read_bytes()).hexdigest()[:32]
+    vision = tmp_path / "vision.yaml"
+    config.save(replace(tiny, kind="vision"), vision)
+    assert main(["meta-train", str(vision), "--out", str(tmp_path / "v"), "--demos", f"folder:{shown}"]) == 2
+    assert "has no images: collect them with --images" in capsys.readouterr().err
 
 
 def test_the_scripted_expert_reports_in_the_same_form(tmp_path: Path) -> None:
