@@ -140,33 +140,8 @@ pictures: setup-test
 	PICTURES=docs/images $(IN_BROWSER) $(VENV)/bin/pytest tests/panel -k "teach_review or comparison or judges_and_puts or how_it_learned or statistics_follow or until_the_page"
 
 # Resumable: a stopped run goes on where it stopped.
-CAMERA_MOVED := 'camera_translation=0.02,0,0;camera_rotation=0,0.035,0'
 results: setup
-	@mkdir -p runs/results
-	for run in push-vision:0 push-vision:1 push-vision:2 push-state:0 push-state:1 push-state:2 push-state:3 push-state:4; do \
-	    recipe=$${run%:*}; seed=$${run#*:}; out=runs/$$recipe-s$$seed; \
-	    $(VENV)/bin/gmps meta-train $$recipe --seed $$seed --out $$out; \
-	    $(VENV)/bin/gmps evaluate $$out --json runs/results/$$recipe-s$$seed.json; \
-	done
-	$(VENV)/bin/gmps meta-train push-state-published --seed 0 --out runs/push-state-published-s0
-	$(VENV)/bin/gmps evaluate runs/push-state-published-s0 --reward dense --json runs/results/push-state-published-s0.json
-	$(VENV)/bin/gmps meta-train push-vision-published --seed 0 --out runs/push-vision-published-s0
-	$(VENV)/bin/gmps evaluate runs/push-vision-published-s0 --reward dense --json runs/results/push-vision-published-s0.json
-	for recipe in push-vision-frozen-conv push-vision-privileged; do \
-	    $(VENV)/bin/gmps meta-train $$recipe --seed 0 --out runs/$$recipe-s0; \
-	    $(VENV)/bin/gmps evaluate runs/$$recipe-s0 --json runs/results/$$recipe-s0.json; \
-	done
-	$(VENV)/bin/gmps meta-train push-vision-camera --seed 0 --out runs/push-vision-camera-s0
-	$(VENV)/bin/gmps evaluate runs/push-vision-camera-s0 --updates 2 --json runs/results/push-vision-camera-s0.json
-	$(VENV)/bin/gmps evaluate runs/push-vision-camera-s0 --updates 2 --variation $(CAMERA_MOVED) \
-	    --json runs/results/push-vision-camera-s0-moved.json
-	for adapt in latent both; do \
-	    $(VENV)/bin/gmps evaluate runs/push-state-s1 --adapt $$adapt --variation tip_offset=0,0.025,0 \
-	        --json runs/results/push-state-s1-tipy25-$$adapt.json; \
-	done
-	$(VENV)/bin/gmps meta-train push-vision-imitation --seed 0 --out runs/push-vision-imitation-s0
-	$(VENV)/bin/gmps evaluate runs/push-vision-imitation-s0 --updates 2 --head-step 0.01 \
-	    --json runs/results/push-vision-imitation-s0-binary.json
+	$(PY) scripts/results.py $(ARGS)
 
 # Twin steps come on top: a sixth of this number at each of two rates.
 guard: setup-test
