@@ -187,16 +187,18 @@ class Recorder:
 
     def save(
         self, episode: str, *, accepted: bool = False, reward: float | None = None, success: bool | None = None,
-        ended_ns: int | None = None,
+        judge: str = "", ended_ns: int | None = None,
     ) -> Saved:
         """End the open episode and keep it. What was sent after `ended_ns` (default: now) belongs to the next one too.
+
+        `judge` gave reward and success; empty: the operator, or no person.
 
         Raises:
             EpisodeError: another episode is open, or none; or the file could not be ended, and is left as `.part`.
         """
         writer = self._open(episode, "save")
         try:
-            saved = writer.close(EpisodeOutcome(self._now(), self._dropped, accepted, reward, success))
+            saved = writer.close(EpisodeOutcome(self._now(), self._dropped, accepted, reward, success, judge=judge))
         except (OSError, EpisodeError) as error:
             self._fail(str(error))
             raise EpisodeError(self._problem) from error

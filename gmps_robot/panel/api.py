@@ -26,7 +26,7 @@ from gmps_robot.errors import (
 )
 from gmps_robot.panel.auth import LoginError, PauseError
 from gmps_robot.panel.bridge import PanelBridge
-from gmps_robot.panel.context import Panel
+from gmps_robot.panel.context import Panel, person
 from gmps_robot.panel.schema import Body, Reason
 from gmps_robot.tasks import Split
 
@@ -84,8 +84,8 @@ def router(panel: Panel) -> APIRouter:
         return status()
 
     @routes.post("/api/label")
-    def label(body: LabelBody) -> dict[str, Any]:
-        bridge.label(body.value, body.episode)
+    def label(body: LabelBody, request: Request) -> dict[str, Any]:
+        bridge.label(body.value, body.episode, person(request).name)
         return status()
 
     _add_plain_commands(routes, panel)

@@ -13,8 +13,10 @@ import pytest
 
 from gmps_robot.data import definitions as names
 from gmps_robot.data import folder
+from gmps_robot.data.catalog import Catalog
 from gmps_robot.data.check import check
 from gmps_robot.data.episode import read_episode
+from gmps_robot.data.keep import keep
 from gmps_robot.data.quality import quality
 from gmps_robot.data.recorder import ROOM_TO_GO_ON, ROOM_TO_START, Message, Recorder, Rig, Take
 from gmps_robot.data.recover import recover
@@ -107,6 +109,21 @@ def test_what_was_sent_after_an_end_that_is_heard_late_belongs_to_the_next_episo
     second = world.recorder.start(world.take())
     world.live(10)
     assert check(world.recorder.save(second).path).messages[names.IMAGE] == 4  # 7, 8, 9 and 10
+
+
+@pytest.mark.parametrize(("judge", "author"), [("ada", "ada"), ("", "recorder")])
+def test_a_judgement_is_of_the_person_who_gave_it(world: World, judge: str, author: str) -> None:
+    episode = world.recorder.start(world.take(source="policy", operator="", checkpoint="push-vision@0"))
+    for k in range(10):
+        world.live(k, "policy")
+    saved = world.recorder.save(episode, reward=0.5, success=True, judge=judge)
+    with Catalog(world.data) as catalog:
+        keep(catalog, saved.path, saved)
+        given = {label.kind: (label.value, label.author) for label in catalog.labels(episode) if label.kind != "flag"}
+        assert given == {"success": (1.0, author), "reward": (0.5, author)}
+        before = len(catalog.labels(episode))
+        keep(catalog, saved.path)  # as a reindexing reads it
+        assert len(catalog.labels(episode)) == before
 
 
 def test_missing_messages_are_counted(world: World) -> None:
