@@ -22,6 +22,7 @@ from gmps_robot.errors import (
     EpisodeError,
     GmpsError,
     SessionError,
+    StorageError,
     TaskError,
 )
 from gmps_robot.panel.auth import LoginError, PauseError
@@ -32,9 +33,9 @@ from gmps_robot.tasks import Split
 
 LOG = logging.getLogger(__name__)
 CODES: dict[type[GmpsError], int] = {
-    SessionError: 409, ConfigError: 400, TaskError: 400, CheckpointError: 400, EpisodeError: 422, CatalogError: 404,
-    LoginError: 401, PauseError: 429,
-}  # what is not here is a part that does not answer: 503
+    SessionError: 409, ConfigError: 400, TaskError: 400, CheckpointError: 400, EpisodeError: 422, StorageError: 503,
+    CatalogError: 404, LoginError: 401, PauseError: 429,
+}  # the first that fits; what is not here is a part that does not answer: 503
 
 
 class StartBody(Body):
