@@ -52,7 +52,9 @@ def record(data: Path) -> None:
     """Record until killed; a line per saved episode."""
     push = family("push")
     rig = Rig("push", "twin", "rig", "revision", 20.0, 0.2)
-    recorder = Recorder(data, rig, "envelope", free=lambda _: 2**40, now_ns=time.time_ns)
+    recorder = Recorder(
+        data, rig, "envelope", free=lambda _: 2**40, now_ns=time.time_ns, steady_ns=time.monotonic_ns
+    )
     task = push.sample("train", 1, 0)[0].to_json()
     pixels = np.random.default_rng(0).integers(0, 255, JPEG_BYTES, dtype=np.uint8)
     image = encode.encode(names.IMAGE, header=encode.header(0), format="jpeg", data=pixels)

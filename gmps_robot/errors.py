@@ -50,6 +50,10 @@ class CatalogError(GmpsError):
     """The catalogue of episodes is of another version, not ours, not reachable, or lacks what was asked for."""
 
 
+class StorageError(CatalogError):
+    """Database or disk do not answer now, or refuse: says nothing about what there is, and may be tried again."""
+
+
 class SimulationError(GmpsError):
     """The physics diverged. `worlds` lists the indices of the worlds that did."""
 

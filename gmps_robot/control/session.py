@@ -154,8 +154,8 @@ class AdaptationSession:
             share = applied.velocity / self._family.envelope.policy.speed
             self._buffer.set_applied(self._family.policy_action(np.append(share, applied.gripper)), stamp_ns)
 
-    def label(self, value: float | FloatArray, episode: int, success: bool | None = None) -> None:
-        """Take the reward of the finished episode.
+    def label(self, value: float | FloatArray, episode: int, success: bool | None = None, author: str = "") -> None:
+        """Take the reward of the finished episode from `author` (empty: nobody by name, or no person).
 
         Args:
             value: one number for the whole episode, or one per step (H,). A person gives 1 or 0, or stars in [0, 1].
@@ -171,7 +171,7 @@ class AdaptationSession:
         solved = bool(rewards.sum() > 0.5) if success is None else bool(success)
         info = {"seconds": self._clock() - self._began}
         self._trajectories[status.stage].append(self._buffer.finish(status.task_id, rewards, solved, info))
-        self._status = with_episodes(status, self._trajectories)
+        self._status = with_episodes(replace(status, judged_by=author), self._trajectories)
         self._after_label()
 
     def discard_episode(self, reason: str) -> None:

@@ -58,6 +58,7 @@ class SessionStatus:
     before_returns: tuple[float, ...] = ()
     after_successes: tuple[bool, ...] = ()
     after_returns: tuple[float, ...] = ()
+    judged_by: str = ""  # who gave the newest of these rewards; empty: nobody by name, or no person
     decision: Decision = ""
     message: str = ""  # what a person must do, or what happened
 

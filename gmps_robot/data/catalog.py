@@ -155,8 +155,8 @@ class Catalog(Store):
         """Add a label for the whole episode, or for its steps [step_from, step_to).
 
         What it says anew it supersedes: the standing label of the same kind and the same steps (a flag: of the same
-        name), unless `supersedes` names another. The same `key` twice is one label: a request may be sent again. It was
-        said now, or at `at_ns`.
+        name). `supersedes` names the one that its author saw there; where another one stands by now, that goes, so that
+        never two stand. The same `key` twice is one label: a request may be sent again. It was said now, or at `at_ns`.
 
         Raises:
             CatalogError: no such episode or label, an unknown kind, or a value or a range that cannot be.
@@ -168,16 +168,14 @@ class Catalog(Store):
         for known in history:
             if known.id == identity:
                 return known
-        if supersedes is None:
-            same = (kind, step_from, step_to, text if kind == "flag" else "")
-            alike = [label for label in labels.standing(history) if labels.subject(label) == same]
-            supersedes = alike[-1].id if alike else None
-        elif supersedes not in {known.id for known in history}:
+        if supersedes is not None and supersedes not in {known.id for known in history}:
             raise CatalogError(f"episode {episode} has no label {supersedes!r} to supersede")
+        same = (kind, step_from, step_to, text if kind == "flag" else "")
+        stands = next((known.id for known in labels.standing(history) if labels.subject(known) == same), None)
         label = Label(
             id=identity, episode=episode, kind=kind, value=float(value), text=text, author=author,
             created_ns=self.now_ns() if at_ns is None else at_ns, step_from=step_from, step_to=step_to,
-            supersedes=supersedes,
+            supersedes=stands,
         )  # fmt: skip
         self.put(label)
         return label

@@ -121,12 +121,11 @@ def _migrate(connection: Connection, url: URL) -> None:
         if found == current_revision():
             return
         connection.rollback()
-        if found is not None and _is_sqlite(url) and url.database:
-            _back_up(Path(url.database), found)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        connection.commit()
+        with _references_unchecked(connection, url), _backed_up(url, found), connection.begin():
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            _check_references(connection, url)
     finally:
         if not _is_sqlite(url):
             connection.rollback()
@@ -154,10 +153,48 @@ def _revision(connection: Connection, url: URL) -> str | None:
     return None if found is None else str(found)
 
 
-def _back_up(path: Path, revision: str) -> None:
+@contextlib.contextmanager
+def _references_unchecked(connection: Connection, url: URL) -> Iterator[None]:
+    """SQLite changes a table by dropping its old copy, which it refuses while rows refer to it and it checks that.
+
+    It does not hear the pragma inside a transaction, so this comes around one.
+    """
+    if not _is_sqlite(url):
+        yield
+        return
+    with contextlib.closing(connection.connection.cursor()) as raw:
+        raw.execute("PRAGMA foreign_keys=OFF")
+        try:
+            yield
+        finally:
+            raw.execute("PRAGMA foreign_keys=ON")
+
+
+def _check_references(connection: Connection, url: URL) -> None:
+    """See that the rows of SQLite still refer to rows that there are, since nobody watched."""
+    lost = connection.execute(text("PRAGMA foreign_key_check")).first() if _is_sqlite(url) else None
+    if lost is not None:
+        raise CatalogError(
+            f"{shown(url)} cannot be brought to schema {current_revision()}: row {lost[1]} of {lost[0]!r} refers to a "
+            f"row of {lost[2]!r} that is missing. It is as it was; set it aside, and `gmps data reindex` makes it anew"
+        )
+
+
+@contextlib.contextmanager
+def _backed_up(url: URL, revision: str | None) -> Iterator[None]:
+    """Copy an SQLite file of `revision` beside itself. What fails is rolled back, and needs no copy."""
+    if revision is None or not _is_sqlite(url) or not url.database:
+        yield
+        return
+    path = Path(url.database)
     target = path.with_name(f"{path.name}.{revision}.{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}.bak")
-    with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+        yield
+    except Exception:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _config() -> Config:

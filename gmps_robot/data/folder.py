@@ -44,6 +44,12 @@ def said_path(data: Path, family: str, episode: str) -> Path:
     return data / "episodes" / family / f"{episode}.said.jsonl"
 
 
+def is_ended(data: Path, family: str, episode: str) -> bool:
+    """Whether an episode was saved or put aside; before that the catalogue knows nothing of it."""
+    paths = saved_path(part_path(data, family, episode)), discarded_path(data, episode)
+    return any(path.exists() for path in paths)
+
+
 def saved(data: Path) -> Iterator[Path]:
     """Every saved episode, in a fixed order."""
     return iter(sorted((data / "episodes").glob(f"*/*{SUFFIX}")))

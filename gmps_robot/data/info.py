@@ -45,6 +45,7 @@ class EpisodeOutcome:
     reward: float | None = None  # of the whole episode, where somebody judged it
     success: bool | None = None
     reason: str = ""  # why it was discarded
+    judge: str = ""  # who gave reward and success; empty: the operator, or no person
 
 
 def read_info(records: Mapping[str, Mapping[str, str]], where: str) -> EpisodeInfo:

@@ -36,7 +36,7 @@ def keep(catalog: Catalog, path: Path, saved: Saved | None = None) -> Episode:
     row = catalog.add(info, path, summary.sha256, len(episode), status, quality(episode))
     said.take(catalog, row)
     if outcome is not None:
-        _label(catalog, info.episode, info.operator or RECORDER, outcome)
+        _label(catalog, info.episode, outcome.judge or info.operator or RECORDER, outcome)
     if path.parent.name == DISCARDED:
         reason = "" if outcome is None else outcome.reason
         row = catalog.discard(info.episode, reason or "put aside", info.operator or RECORDER, path)

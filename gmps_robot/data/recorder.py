@@ -84,7 +84,8 @@ class Recorder:
     """
 
     def __init__(
-        self, data: Path, rig: Rig, envelope: str, *, free: Callable[[Path], int], now_ns: Callable[[], int]
+        self, data: Path, rig: Rig, envelope: str, *, free: Callable[[Path], int], now_ns: Callable[[], int],
+        steady_ns: Callable[[], int],
     ) -> None:
         """Be idle.
 
@@ -93,17 +94,19 @@ class Recorder:
             rig: goes into every episode.
             envelope: content id, until the guard says its own.
             free: bytes that are free on the disk of a folder.
-            now_ns: wall clock.
+            now_ns: wall clock, for what is written; it may be set, also backwards.
+            steady_ns: monotonic clock, for what is due.
         """
         self.envelope, self.over = envelope, False
         self._data, self._rig, self._free, self._now = data, rig, free, now_ns
+        self._steady = steady_ns
         self._writer: EpisodeWriter | None = None
-        self._before: deque[Message] = deque()
+        self._before: deque[tuple[int, Message]] = deque()  # with when it came, by the steady clock
         self._latched: dict[str, Message] = {}
         self._numbers: dict[str, int] = {}
         self._info: EpisodeInfo | None = None
         self._steps = self._dropped = self._bytes = 0
-        self._ended_ns = self._flushed_ns = self._probed_ns = 0
+        self._began_ns = self._ended_ns = self._flushed_ns = self._probed_ns = 0  # by the steady clock
         self._problem, self._room = "", ""
 
     @property
@@ -119,11 +122,10 @@ class Recorder:
             state: State = "recording"
         else:
             state = "failed" if self._problem else "refusing" if self._room else "idle"
-        until = self._now() if self._writer is not None else self._ended_ns
+        until = self._steady() if self._writer is not None else self._ended_ns
         return Report(
-            state, info.episode if info else "", info.task if info else "",
-            (until - info.started_ns) * 1e-9 if info else 0.0, self._steps, self._bytes, self._dropped,
-            self._problem or self._room,
+            state, info.episode if info else "", info.task if info else "", (until - self._began_ns) * 1e-9,
+            self._steps, self._bytes, self._dropped, self._problem or self._room,
         )  # fmt: skip
 
     def start(self, take: Take) -> str:
@@ -156,9 +158,9 @@ class Recorder:
             raise EpisodeError(self._problem) from error
         self._info, self._problem = info, ""
         self._steps = self._dropped = self._bytes = 0
-        self._flushed_ns = self._now()
-        known = [message for topic, message in self._latched.items() if message not in self._before]
-        for message in (*known, *self._before):
+        self._began_ns = self._flushed_ns = self._steady()
+        before = [message for _, message in self._before]
+        for message in (*(known for known in self._latched.values() if known not in before), *before):
             self._write(message)
         return info.episode
 
@@ -172,13 +174,15 @@ class Recorder:
             self._dropped += max(0, message.sequence - last - 1)
             if not self.over or message.topic in LATCHED:
                 self._write(message)
-        self._before.append(message)
-        while message.log_ns - self._before[0].log_ns > BEFORE_NS:
+        came = self._steady()
+        self._before.append((came, message))
+        # What waited for us came all at once: its stamps tell how old it is, unless the wall clock was set back.
+        while came - self._before[0][0] > BEFORE_NS or message.log_ns - self._before[0][1].log_ns > BEFORE_NS:
             self._before.popleft()
 
     def tick(self) -> None:
         """Do what is due: flush, look at the disk. Call it at least every 100 ms."""
-        now = self._now()
+        now = self._steady()
         if now - self._probed_ns >= PROBE_NS:
             self._look()
         if now - self._flushed_ns >= FLUSH_NS:
@@ -187,16 +191,18 @@ class Recorder:
 
     def save(
         self, episode: str, *, accepted: bool = False, reward: float | None = None, success: bool | None = None,
-        ended_ns: int | None = None,
+        judge: str = "", ended_ns: int | None = None,
     ) -> Saved:
         """End the open episode and keep it. What was sent after `ended_ns` (default: now) belongs to the next one too.
+
+        `judge` gave reward and success; empty: the operator, or no person.
 
         Raises:
             EpisodeError: another episode is open, or none; or the file could not be ended, and is left as `.part`.
         """
         writer = self._open(episode, "save")
         try:
-            saved = writer.close(EpisodeOutcome(self._now(), self._dropped, accepted, reward, success))
+            saved = writer.close(EpisodeOutcome(self._now(), self._dropped, accepted, reward, success, judge=judge))
         except (OSError, EpisodeError) as error:
             self._fail(str(error))
             raise EpisodeError(self._problem) from error
@@ -251,7 +257,7 @@ class Recorder:
 
     def _look(self) -> None:
         """See how much room there is."""
-        self._probed_ns = self._now()
+        self._probed_ns = self._steady()
         place = next(path for path in (self._data, *self._data.resolve().parents) if path.is_dir())
         free = self._free(place)
         self._room = ""
@@ -268,8 +274,8 @@ class Recorder:
         self._let_go()
 
     def _let_go(self, ended_ns: int | None = None) -> None:
-        self._writer, self._ended_ns, self.over = None, self._now(), False
-        later = [m for m in self._before if ended_ns is not None and m.publish_ns > ended_ns]
+        self._writer, self._ended_ns, self.over = None, self._steady(), False
+        later = [heard for heard in self._before if ended_ns is not None and heard[1].publish_ns > ended_ns]
         self._before = deque(later)
 
 

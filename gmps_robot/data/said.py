@@ -6,6 +6,7 @@ recovered or put aside, by whichever process, and as often as that happens.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import uuid
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from gmps_robot.config import from_dict
 from gmps_robot.data import folder, journal, labels
 from gmps_robot.data.catalog import Catalog
 from gmps_robot.data.models import Episode
-from gmps_robot.errors import CatalogError, ConfigError
+from gmps_robot.errors import ConfigError, StorageError
 
 TABLE = "said"  # of the lines
 
@@ -36,8 +37,11 @@ class Said:
 def say(catalog: Catalog, family: str, episode: str, said: Said) -> None:
     """Write down what was said of the open episode `episode`; it is on the disk when this returns.
 
+    The catalogue is not asked of an open episode, and may be away: `keep` and `reindex` take in what is on the disk.
+
     Raises:
-        CatalogError: it cannot be said of any episode, or the disk refuses.
+        CatalogError: it cannot be said of any episode.
+        StorageError: the disk refuses.
     """
     labels.check(sys.maxsize, said.kind, said.value, said.step_from, said.step_to, said.text)
     path = folder.said_path(catalog.data, family, episode)
@@ -45,9 +49,11 @@ def say(catalog: Catalog, family: str, episode: str, said: Said) -> None:
     try:
         journal.append(path, [(TABLE, line)])
     except OSError as error:
-        raise CatalogError(f"nothing was written down: {path}: {error.strerror or error}") from error
-    if (row := catalog.find(Episode, episode)) is not None:  # it was kept at the same moment
-        take(catalog, row)
+        raise StorageError(f"nothing was written down: {path}: {error.strerror or error}") from error
+    if folder.is_ended(catalog.data, family, episode):  # at the same moment: `keep` may have read just before
+        with contextlib.suppress(StorageError):
+            if (row := catalog.find(Episode, episode)) is not None:
+                take(catalog, row)
 
 
 def take(catalog: Catalog, row: Episode) -> None:

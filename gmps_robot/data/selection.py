@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
 from gmps_robot.data.models import Episode, Label
@@ -47,7 +47,21 @@ def passing(query: Select[*Columns], wanted: EpisodeFilter) -> Select[*Columns]:
 
 def said(kind: str, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether a whole-episode label of `kind` stands that meets `conditions`."""
-    later = aliased(Label)
-    superseded = select(later.id).where(later.supersedes == Label.id).exists()
     whole = (Label.episode == Episode.id, Label.kind == kind, Label.step_from.is_(None))
-    return select(Label.id).where(*whole, *conditions, ~superseded).exists()
+    return select(Label.id).where(*whole, *conditions, stands()).exists()
+
+
+def stands() -> ColumnElement[bool]:
+    """Whether a label stands, as `labels.standing` has it: not superseded, and the newest such of its subject."""
+    newer = aliased(Label)
+    same = (
+        newer.episode == Label.episode, newer.kind == Label.kind, or_(newer.kind != "flag", newer.text == Label.text),
+        newer.step_from.is_not_distinct_from(Label.step_from), newer.step_to.is_not_distinct_from(Label.step_to),
+    )  # fmt: skip
+    after = tuple_(newer.created_ns, newer.id) > tuple_(Label.created_ns, Label.id)
+    return ~_superseded(Label) & ~select(newer.id).where(*same, after, ~_superseded(newer)).exists()
+
+
+def _superseded(label: type[Label]) -> ColumnElement[bool]:
+    later = aliased(Label)
+    return select(later.id).where(later.supersedes == label.id).exists()

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from sqlalchemy import Float, Subquery, case, cast, func, select
-from sqlalchemy.orm import aliased
 
 from gmps_robot.data.catalog import Catalog
 from gmps_robot.data.models import Episode, Label
-from gmps_robot.data.selection import EpisodeFilter, passing, said
+from gmps_robot.data.selection import EpisodeFilter, passing, said, stands
 
 Grouping = Literal["source", "task", "operator", "split", "status"]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
@@ -127,7 +126,7 @@ def _flags(catalog: Catalog, chosen: Subquery) -> dict[str, int]:
     """Flags that nobody has taken back."""
     count = func.count(Label.episode.distinct())
     query = select(Label.text, count).join(chosen, chosen.c.id == Label.episode)
-    query = query.where(Label.kind == "flag", Label.value == 1.0, ~_superseded()).group_by(Label.text)
+    query = query.where(Label.kind == "flag", Label.value == 1.0, stands()).group_by(Label.text)
     return {str(flag): int(n) for flag, n in _rows(catalog, query.order_by(count.desc(), Label.text))}
 
 
@@ -143,7 +142,7 @@ def _judged(catalog: Catalog, chosen: Subquery) -> dict[str, int]:
 def _moments(catalog: Catalog, chosen: Subquery) -> tuple[int, ...]:
     c = chosen.c
     query = select(Label.step_from * SHARES // c.steps).select_from(Label).join(chosen, c.id == Label.episode)
-    found = _tally(catalog, query.where(Label.step_from.is_not(None), c.steps > 0, ~_superseded()))
+    found = _tally(catalog, query.where(Label.step_from.is_not(None), c.steps > 0, stands()))
     return tuple(found.get(k, 0) for k in range(SHARES))
 
 
@@ -152,11 +151,6 @@ def _tally(catalog: Catalog, query: Any) -> dict[Any, int]:
     values = query.subquery()
     (value,) = values.c
     return {found: int(n) for found, n in _rows(catalog, select(value, func.count()).group_by(value))}
-
-
-def _superseded() -> Any:
-    later = aliased(Label)
-    return select(later.id).where(later.supersedes == Label.id).exists()
 
 
 def _rows(catalog: Catalog, query: Any) -> list[Any]:

@@ -18,7 +18,7 @@ from gmps_robot.data import journal
 from gmps_robot.data.database import default_url, open_engine, shown
 from gmps_robot.data.folder import default_data
 from gmps_robot.data.models import Base
-from gmps_robot.errors import CatalogError
+from gmps_robot.errors import StorageError
 
 Row = TypeVar("Row", bound=Base)
 
@@ -58,13 +58,13 @@ class Store:
         """Write rows, all or none; known keys are renewed. First into the journal, unless they come from it.
 
         Raises:
-            CatalogError: the journal cannot be written, so nothing was; or the database cannot, and the journal has it.
+            StorageError: the journal cannot be written, so nothing was; or the database cannot, and the journal has it.
         """
         if not written:
             try:
                 journal.append(self.journal, [(row.__tablename__, asdict(row)) for row in rows])
             except OSError as error:
-                raise CatalogError(f"nothing was written down: {self.journal}: {error.strerror or error}") from error
+                raise StorageError(f"nothing was written down: {self.journal}: {error.strerror or error}") from error
         with self.transaction(self._writing) as t, t.begin():
             for row in rows:
                 t.merge(row)
@@ -75,14 +75,14 @@ class Store:
         """Ask the database; rows stay readable afterwards.
 
         Raises:
-            CatalogError: it does not answer, or refuses.
+            StorageError: it does not answer, or refuses.
         """
         try:
             with Transaction(engine or self.engine, expire_on_commit=False) as t:
                 yield t
         except DBAPIError as error:
             cause = " ".join(str(error.orig).split())
-            raise CatalogError(
+            raise StorageError(
                 f"the catalogue {shown(self.engine.url)} fails: {cause}. Nothing is lost: once it answers again, "
                 "`gmps data reindex` takes in what the journal has"
             ) from error

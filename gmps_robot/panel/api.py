@@ -22,19 +22,20 @@ from gmps_robot.errors import (
     EpisodeError,
     GmpsError,
     SessionError,
+    StorageError,
     TaskError,
 )
 from gmps_robot.panel.auth import LoginError, PauseError
 from gmps_robot.panel.bridge import PanelBridge
-from gmps_robot.panel.context import Panel
+from gmps_robot.panel.context import Panel, person
 from gmps_robot.panel.schema import Body, Reason
 from gmps_robot.tasks import Split
 
 LOG = logging.getLogger(__name__)
 CODES: dict[type[GmpsError], int] = {
-    SessionError: 409, ConfigError: 400, TaskError: 400, CheckpointError: 400, EpisodeError: 422, CatalogError: 404,
-    LoginError: 401, PauseError: 429,
-}  # what is not here is a part that does not answer: 503
+    SessionError: 409, ConfigError: 400, TaskError: 400, CheckpointError: 400, EpisodeError: 422, StorageError: 503,
+    CatalogError: 404, LoginError: 401, PauseError: 429,
+}  # the first that fits; what is not here is a part that does not answer: 503
 
 
 class StartBody(Body):
@@ -84,8 +85,8 @@ def router(panel: Panel) -> APIRouter:
         return status()
 
     @routes.post("/api/label")
-    def label(body: LabelBody) -> dict[str, Any]:
-        bridge.label(body.value, body.episode)
+    def label(body: LabelBody, request: Request) -> dict[str, Any]:
+        bridge.label(body.value, body.episode, person(request).name)
         return status()
 
     _add_plain_commands(routes, panel)

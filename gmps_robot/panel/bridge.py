@@ -119,8 +119,8 @@ class PanelBridge(TeachBridge, CalibrateBridge, Protocol):
         """
         ...
 
-    def label(self, value: float, episode: int) -> None:
-        """Give episode `episode` (1-based, of the running stage) its reward: 1 success, 0 fail.
+    def label(self, value: float, episode: int, author: str) -> None:
+        """Give episode `episode` (1-based, of the running stage) its reward, as `author`: 1 success, 0 fail.
 
         Raises:
             SessionError: that episode is over, already labelled, or not there yet.

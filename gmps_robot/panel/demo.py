@@ -115,12 +115,13 @@ class FakeBridge(FakeTeaching, FakeCalibrating):
             self._need_active("end")
             self._session = replace(self._session, phase="stopped", paused=False, message=reason)
 
-    def label(self, value: float, episode: int) -> None:
+    def label(self, value: float, episode: int, author: str) -> None:
         """See `PanelBridge.label`."""
         with self._command("label", value, episode):
             session = self._session
             if session.phase != "awaiting_label" or episode != session.episode:
                 raise SessionError(f"episode {episode} is over or not there yet; nothing was labelled")
+            self._session = replace(session, judged_by=author)
             self._finish_episode(value >= 0.5, value)
 
     def reset_done(self) -> None:

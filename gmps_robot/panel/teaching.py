@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from gmps_robot.data import said
+from gmps_robot.data import folder, said
 from gmps_robot.data.models import Episode
 from gmps_robot.data.said import Said
 from gmps_robot.errors import SessionError, TaskError
@@ -101,9 +101,10 @@ class Teaching:
 
         Raises:
             CatalogError: there is no such episode, or it cannot be labelled so.
+            StorageError: it could not be written down, or the catalogue is needed and away.
         """
         catalog = self._archive.catalog
-        if not self._records(episode) or catalog.find(Episode, episode) is not None:
+        if not self._records(episode) or self._has_row(episode):
             return self._archive.label(episode, body, author)
         label = Said(
             body.kind, body.value, author, catalog.now_ns(), body.text, body.step_from, body.step_to, body.key
@@ -115,6 +116,12 @@ class Teaching:
         """Whether it is open: this panel began it, or one before it did and the recorder has it still."""
         recorder = self._bridge.state().recorder
         return episode == self._open or (recorder.state == "recording" and recorder.episode == episode)
+
+    def _has_row(self, episode: str) -> bool:
+        """Whether the catalogue knows it; asked only when it can, so that it may be away while one records."""
+        catalog = self._archive.catalog
+        ended = folder.is_ended(catalog.data, self.family, episode)
+        return ended and catalog.find(Episode, episode) is not None
 
     def _find(self, split: Split, number: int) -> Task:
         tasks = self._archive.quota(self.family, split).tasks

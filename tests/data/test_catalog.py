@@ -15,6 +15,7 @@ from sqlalchemy import text
 from gmps_robot.data.catalog import Catalog, EpisodeFilter
 from gmps_robot.data.models import Label
 from gmps_robot.data.reindex import reindex
+from gmps_robot.data.statistics import statistics
 from gmps_robot.errors import CatalogError, TaskError
 from gmps_robot.families import family
 from gmps_robot.tasks import Task
@@ -84,6 +85,43 @@ def test_a_changed_mind_is_kept_with_author_and_time(catalog: Catalog, add: Call
     assert [say.id for say in catalog.standing([key])[key]] == [second.id]
     assert [row.id for row in catalog.episodes(EpisodeFilter(success=True))] == [key]
     assert catalog.episodes(EpisodeFilter(success=False)) == []
+
+
+def test_two_who_judge_what_a_third_had_said_leave_one_verdict(catalog: Catalog, add: Callable[..., str]) -> None:
+    key = add()
+    seen = catalog.label(key, "success", 0, "eve").id
+    remark = catalog.label(key, "reward", 1.0, "eve").id
+    ada = catalog.label(key, "success", 1, "ada", supersedes=seen)
+    bob = catalog.label(key, "success", 0, "bob", supersedes=seen)  # his page has not heard of ada's yet
+    assert (ada.supersedes, bob.supersedes) == (seen, ada.id)
+    eve = catalog.label(key, "success", 1, "eve", supersedes=remark)  # no verdict at all
+    assert eve.supersedes == bob.id
+    assert [say.id for say in catalog.standing([key])[key]] == [remark, eve.id]
+    assert catalog.count(EpisodeFilter(success=True)) == 1
+    assert catalog.count(EpisodeFilter(success=False)) == 0
+
+
+def test_of_two_equally_fast_verdicts_the_database_counts_the_one_that_stands(
+    catalog: Catalog, add: Callable[..., str]
+) -> None:
+    key = add()
+    first = {kind: catalog.label(key, kind, 1, "eve").id for kind in ("success", "accepted")}
+    flag = catalog.label(key, "flag", 1, "eve", text="jerky").id
+    for number, value in enumerate((1.0, 0.0)):  # as two processes write that have read the same history
+        made = {"value": value, "author": "ada", "created_ns": 10**13, "episode": key}
+        for kind, known in first.items():
+            catalog.put(Label(id=f"{number}{kind:0>31}", kind=kind, supersedes=known, text="", **made))
+        catalog.put(Label(id=f"{number}{'flag':0>31}", kind="flag", supersedes=flag, text="jerky", **made))
+        catalog.put(Label(id=f"{number}{'other':0>31}", kind="flag", text=f"flag {number}", **{**made, "value": 1.0}))
+    assert {(say.kind, say.text): say.value for say in catalog.standing([key])[key]} == {
+        ("success", ""): 0.0, ("accepted", ""): 0.0, ("flag", "jerky"): 0.0, ("flag", "flag 0"): 1.0,
+        ("flag", "flag 1"): 1.0,
+    }  # fmt: skip
+    asked = {name: EpisodeFilter(**{name: True}) for name in ("success", "accepted")}  # type: ignore[arg-type]
+    assert [catalog.count(wanted) for wanted in (*asked.values(), EpisodeFilter(flag="jerky"))] == [0, 0, 0]
+    assert [catalog.count(EpisodeFilter(**{name: False})) for name in asked] == [1, 1]  # type: ignore[arg-type]
+    figures = statistics(catalog, EpisodeFilter())
+    assert (figures.all.successes, figures.all.failures, figures.flags) == (0, 1, {"flag 0": 1, "flag 1": 1})
 
 
 def test_labels_of_different_steps_stand_beside_each_other(catalog: Catalog, add: Callable[..., str]) -> None:

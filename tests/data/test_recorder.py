@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +14,17 @@ import pytest
 
 from gmps_robot.data import definitions as names
 from gmps_robot.data import folder
+from gmps_robot.data.catalog import Catalog
 from gmps_robot.data.check import check
 from gmps_robot.data.episode import read_episode
+from gmps_robot.data.keep import keep
 from gmps_robot.data.quality import quality
 from gmps_robot.data.recorder import ROOM_TO_GO_ON, ROOM_TO_START, Message, Recorder, Rig, Take
 from gmps_robot.data.recover import recover
 from gmps_robot.errors import EpisodeError, TaskError
 from tests.data import made_episodes as made
 
+HOUR_NS = 3_600_000_000_000
 RIG = Rig("push", "twin", "rig", "revision", 20.0, made.SPEED)
 
 
@@ -30,13 +34,15 @@ class World:
 
     data: Path
     now_ns: int = made.START_NS
+    set_back_ns: int = 0  # by how much somebody has set the wall clock back
     free: int = 2 * ROOM_TO_START
     sent: int = 0
     recorder: Recorder = field(init=False)
 
     def __post_init__(self) -> None:
         self.recorder = Recorder(
-            self.data, RIG, "envelope", free=lambda _: self.free, now_ns=lambda: self.now_ns
+            self.data, RIG, "envelope", free=lambda _: self.free, now_ns=lambda: self.now_ns - self.set_back_ns,
+            steady_ns=lambda: self.now_ns - made.START_NS,
         )
 
     def take(self, **changes: str) -> Take:
@@ -46,7 +52,8 @@ class World:
         """One control period passes."""
         self.now_ns = made.START_NS + k * made.PERIOD_NS
         self.sent += 1
-        for topic, data, stamp in made.period(k, source):
+        for topic, data, sent_ns in made.period(k, source):
+            stamp = sent_ns - self.set_back_ns
             self.recorder.hear(Message(topic, data, stamp, stamp, self.sent))
         self.recorder.tick()
 
@@ -107,6 +114,21 @@ def test_what_was_sent_after_an_end_that_is_heard_late_belongs_to_the_next_episo
     second = world.recorder.start(world.take())
     world.live(10)
     assert check(world.recorder.save(second).path).messages[names.IMAGE] == 4  # 7, 8, 9 and 10
+
+
+@pytest.mark.parametrize(("judge", "author"), [("ada", "ada"), ("", "recorder")])
+def test_a_judgement_is_of_the_person_who_gave_it(world: World, judge: str, author: str) -> None:
+    episode = world.recorder.start(world.take(source="policy", operator="", checkpoint="push-vision@0"))
+    for k in range(10):
+        world.live(k, "policy")
+    saved = world.recorder.save(episode, reward=0.5, success=True, judge=judge)
+    with Catalog(world.data) as catalog:
+        keep(catalog, saved.path, saved)
+        given = {label.kind: (label.value, label.author) for label in catalog.labels(episode) if label.kind != "flag"}
+        assert given == {"success": (1.0, author), "reward": (0.5, author)}
+        before = len(catalog.labels(episode))
+        keep(catalog, saved.path)  # as a reindexing reads it
+        assert len(catalog.labels(episode)) == before
 
 
 def test_missing_messages_are_counted(world: World) -> None:
@@ -179,6 +201,36 @@ def test_a_disk_that_fills_up_ends_the_recording_and_keeps_what_there_is(world: 
     assert world.recorder.start(world.take()) != episode
 
 
+def test_a_wall_clock_that_is_set_back_stops_neither_flush_nor_disk_watch(world: World) -> None:
+    world.recorder.start(world.take())
+    for k in range(10):
+        world.live(k)
+    world.set_back_ns = HOUR_NS
+    for k in range(10, 60):
+        world.live(k)
+    assert world.recorder.report.seconds == pytest.approx(59 * made.PERIOD_NS * 1e-9)
+    (part,) = folder.parts(world.data)
+    copy = world.data / "elsewhere" / part.name  # as it lies there when the process is killed now
+    copy.parent.mkdir()
+    shutil.copy(part, copy)
+    assert recover(copy).summary.messages[names.APPLIED] >= 60 - 5  # all but the last 0.2 s
+    world.free = ROOM_TO_GO_ON - 1
+    for k in range(60, 90):
+        world.live(k)
+    assert "the disk is full" in world.recorder.report.message
+
+
+def test_an_idle_recorder_does_not_grow_when_the_wall_clock_is_set_back(world: World) -> None:
+    for k in range(40):
+        world.live(k)
+    world.set_back_ns = HOUR_NS
+    for k in range(40, 200):
+        world.live(k)
+    episode = world.recorder.start(world.take())
+    counted = check(world.recorder.save(episode).path).messages
+    assert 20 <= counted[names.APPLIED] <= 21  # of the last second alone
+
+
 def test_a_write_that_the_system_refuses_ends_the_recording_only(world: World, small_files: int) -> None:
     episode = world.recorder.start(world.take())
     for k in range(200):
@@ -240,7 +292,7 @@ def test_room_is_asked_of_the_disk_where_the_data_will_be(tmp_path: Path) -> Non
     asked: list[Path] = []
     recorder = Recorder(
         tmp_path / "not" / "yet", RIG, "", free=lambda path: asked.append(path) or ROOM_TO_START,
-        now_ns=lambda: made.START_NS,
+        now_ns=lambda: made.START_NS, steady_ns=lambda: 0,
     )  # fmt: skip
     recorder.start(Take(made.info().task, "demo"))
     assert asked == [tmp_path]

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, inspect, text
 from gmps_robot.data import database
 from gmps_robot.data.catalog import Catalog, EpisodeFilter
 from gmps_robot.data.keep import keep
-from gmps_robot.data.models import TABLES, Base, Run
+from gmps_robot.data.models import TABLES, Base, Checkpoint, Run
 from gmps_robot.data.reindex import reindex
 from gmps_robot.errors import CatalogError
 from tests.data import made_episodes
@@ -99,8 +99,8 @@ def test_a_torn_journal_and_a_torn_episode_are_said_and_the_rest_is_kept(tmp_pat
         assert [label.kind for label in catalog.labels(key)] == ["success"]
 
 
-def old_database(url: str) -> None:
-    """A catalogue as the first version made it, with a run in it."""
+def old_database(url: str, run_of_checkpoint: str = "r") -> None:
+    """A catalogue as the first version made it, with a run and its checkpoint in it."""
     engine = create_engine(database._parse(url))
     with engine.connect() as connection:
         config = database._config()
@@ -111,6 +111,13 @@ def old_database(url: str) -> None:
                 "INSERT INTO run (id, kind, name, path, config, seed, revision, state, started_ns) "
                 "VALUES ('r', 'meta', 'push', '/x', '{}', 0, 'v', 'done', 1)"
             )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO checkpoint (id, run, parent, path, sha256, created_ns) "
+                "VALUES ('c', :run, '', '/x', '', 1)"
+            ),
+            {"run": run_of_checkpoint},
         )
         connection.commit()
     engine.dispose()
@@ -123,12 +130,28 @@ def test_an_old_database_is_brought_up_to_date_and_keeps_its_rows(url: str, tmp_
         assert [(run.id, run.dataset) for run in catalog.runs()] == [("r", None)]
         catalog.put(Run(**{**asdict(catalog.runs()[0]), "state": "failed"}))
         assert catalog.runs()[0].state == "failed"
+        assert [(checkpoint.id, checkpoint.run) for checkpoint in catalog.rows(Checkpoint)] == [("c", "r")]
+        with pytest.raises(CatalogError, match=r"(?i)foreign key"):  # references are checked again
+            catalog.put(Checkpoint(id="d", run="nobody", parent="", path="/x", sha256="", created_ns=1))
     copies = list((tmp_path / "data").glob("catalog.db.0001.*.bak"))
     if url.startswith("sqlite"):
         (copy,) = copies
         with sqlite3.connect(copy) as connection:
             assert connection.execute("SELECT state FROM run").fetchall() == [("done",)]
         connection.close()
+
+
+def test_an_old_database_that_cannot_be_brought_up_to_date_stays_as_it_is(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'catalog.db'}"
+    old_database(url, run_of_checkpoint="lost")
+    for _ in range(2):
+        with pytest.raises(CatalogError, match=r"row 1 of 'checkpoint' refers to a row of 'run' that is missing"):
+            Catalog(tmp_path, url)
+    assert list(tmp_path.glob("*.bak")) == []  # nothing was changed, and no attempt leaves a copy
+    connection = sqlite3.connect(tmp_path / "catalog.db")
+    assert connection.execute(f"SELECT version_num FROM {database.VERSION_TABLE}").fetchall() == [("0001",)]
+    assert "dataset" not in {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    connection.close()
 
 
 def test_a_database_of_a_newer_version_is_left_alone(url: str, tmp_path: Path) -> None:

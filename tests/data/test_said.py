@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from gmps_robot.data import folder, said
 from gmps_robot.data.catalog import Catalog
@@ -18,7 +19,7 @@ from gmps_robot.data.models import Label
 from gmps_robot.data.recover import recover
 from gmps_robot.data.reindex import reindex
 from gmps_robot.data.said import Said
-from gmps_robot.errors import CatalogError
+from gmps_robot.errors import CatalogError, StorageError
 from tests.data import made_episodes as made
 
 PANEL = """
@@ -94,6 +95,41 @@ def test_what_is_said_in_the_moment_of_saving_is_not_lost(catalog: Catalog) -> N
     keep(catalog, saved.path, saved)
     said.say(catalog, "push", saved.info.episode, Said("stage", 1.0, "ada", at_ns=7, step_from=30, step_to=31))
     assert rewards(catalog, saved.info.episode) == [("stage", 1.0, "ada", 15, 16)]  # the last step there is
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> Callable[[Catalog], None]:
+    """Let the database of a catalogue go away, until `monkeypatch.undo()`."""
+
+    def go(catalog: Catalog) -> None:
+        gone = create_engine("sqlite:////nowhere/catalog.db")
+        monkeypatch.setattr(catalog, "engine", gone)
+        monkeypatch.setattr(catalog, "_writing", gone)
+
+    return go
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_while_the_catalogue_is_away_what_is_said_waits_on_the_disk(
+    catalog: Catalog, ended: bool, away: Callable[[Catalog], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = made.recording(catalog.data)
+    saved = writer.close(EpisodeOutcome(made.START_NS, 0)) if ended else None
+    away(catalog)
+    said.say(catalog, "push", writer.info.episode, Said("reward", 1.0, "ada", at_ns=7, step_from=12, step_to=13))
+    saved = saved or writer.close(EpisodeOutcome(made.START_NS, 0))
+    with pytest.raises(StorageError, match="unable to open database file"):
+        keep(catalog, saved.path, saved)
+    monkeypatch.undo()
+    keep(catalog, saved.path, saved)
+    assert rewards(catalog, saved.info.episode) == [("reward", 1.0, "ada", 8, 9)]
+
+
+def test_a_disk_that_takes_nothing_down_is_said(catalog: Catalog) -> None:
+    episode = made.recording(catalog.data).info.episode
+    folder.said_path(catalog.data, "push", episode).mkdir()
+    with pytest.raises(StorageError, match="nothing was written down"):
+        said.say(catalog, "push", episode, Said("reward", 1.0, "ada", at_ns=7))
 
 
 def test_a_discarded_episode_keeps_them_and_a_torn_line_costs_itself_alone(catalog: Catalog) -> None:

@@ -45,6 +45,16 @@ def test_every_episode_begins_once_and_ends_once_with_what_became_of_it() -> Non
     assert followed(a_session()) == WANTED
 
 
+def test_each_judgement_is_of_the_person_who_gave_it() -> None:
+    whole, names = [], iter(["", "ada", "bob", ""])
+    judge, count = "", 0
+    for status in a_session():
+        if (given := len(status.before_returns + status.returns + status.after_returns)) > count:
+            judge, count = next(names), given
+        whole.append(replace(status, judged_by=judge))
+    assert [act.judge for act in followed(whole) if isinstance(act, Keep)] == ["", "ada", "bob", ""]
+
+
 def test_repeated_statuses_change_nothing() -> None:
     assert followed([status for status in a_session() for _ in range(3)]) == WANTED
 

@@ -58,6 +58,15 @@ def test_a_refusal_leaves_with_the_same_text(
     assert answer.json() == {"error": type(error).__name__, "message": str(error)}
 
 
+def test_a_reward_is_given_in_the_name_of_who_is_logged_in(client: TestClient, bridge: FakeBridge, clock) -> None:
+    client.post("/api/start", json={})
+    client.post("/api/reset_done")
+    clock.now += 1.1
+    assert client.get("/api/status").json()["phase"] == "awaiting_label"
+    assert client.post("/api/label", json={"value": 1.0, "episode": 1}).status_code == 200
+    assert bridge.state().session.judged_by == "token"  # the name behind the bearer token
+
+
 def test_a_label_for_an_episode_that_is_over_is_refused(client: TestClient, bridge: FakeBridge, clock) -> None:
     client.post("/api/start", json={})
     client.post("/api/reset_done")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import create_engine
 
 from gmps_robot.errors import SessionError
 from gmps_robot.panel.app import create_api
@@ -89,6 +90,28 @@ def test_labels_are_added_and_never_changed(teacher: TestClient, clock: Clock) -
     assert said[0]["created_at"] <= said[1]["created_at"]
     assert teacher.get("/api/episodes?label=success").json()["total"] == 1
     assert teacher.get("/api/episodes?label=fail").json()["total"] == 0
+
+
+def test_while_the_catalogue_is_away_an_open_episode_is_judged_all_the_same(
+    bridge: FakeBridge, door: Door, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = DemoArchive(tmp_path / "data", bridge)
+    panel = Panel.of(bridge, archive, PanelSettings(port=0, runs=tmp_path / "runs"), door)
+    with TestClient(create_api(panel), base_url="http://127.0.0.1", headers=BEARER) as teacher:
+        episode = _record(teacher, clock)
+        monkeypatch.setattr(archive.catalog, "engine", create_engine("sqlite:////nowhere/catalog.db"))
+        verdict = {"kind": "success", "value": 1.0, "key": f"{episode}-success"}
+        assert teacher.post(f"/api/episodes/{episode}/labels", json=verdict).json()["id"] == "pending"
+        refused = teacher.get(f"/api/episodes/{UNKNOWN}")
+        assert (refused.status_code, refused.json()["error"]) == (503, "StorageError")  # who knows whether there is one
+        monkeypatch.undo()
+        assert teacher.get(f"/api/episodes/{UNKNOWN}").status_code == 404
+        teacher.post("/api/recorder/save", json={"episode": episode, "accepted": True})
+        assert teacher.get(f"/api/episodes/{episode}").json()["success"] == 1
+        archive.catalog.journal.unlink()
+        archive.catalog.journal.mkdir()  # the disk refuses
+        refused = teacher.post(f"/api/episodes/{episode}/labels", json={"kind": "success", "value": 0.0})
+        assert (refused.status_code, "nothing was written down" in refused.json()["message"]) == (503, True)
 
 
 def test_a_label_that_is_sent_twice_is_one(teacher: TestClient, clock: Clock) -> None:

@@ -213,7 +213,9 @@ def judge(
                 refused = graph.call(AdaptLabel, "adapt/label", AdaptLabel.Request(episode=episode + 1, value=1.0))
                 assert not refused.success
                 assert f"label for episode {episode + 1}" in refused.message
-            assert graph.call(AdaptLabel, "adapt/label", AdaptLabel.Request(episode=episode, value=value)).success
+            request = AdaptLabel.Request(episode=episode, value=value, author=f"judge of {stage} {episode}")
+            assert graph.call(AdaptLabel, "adapt/label", request).success
+            graph.until(lambda told=request.author: status[-1].judged_by == told)
 
 
 def ended(status: list[AdaptStatus]) -> bool:

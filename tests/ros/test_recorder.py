@@ -177,13 +177,16 @@ def test_a_session_is_recorded_under_the_checkpoint_that_the_adapt_node_was_told
     session.publish(AdaptStatus(phase="collecting", update=2, **running))
     graph.until(lambda: status[-1].state == "recording")
     session.publish(AdaptStatus(phase="awaiting_label", update=2, step=50, **running))
-    session.publish(AdaptStatus(phase="adapting", update=2, returns=[0.5], successes=[True], **running))
+    judged = {"returns": [0.5], "successes": [True], "judged_by": "ada"}
+    session.publish(AdaptStatus(phase="adapting", update=2, **judged, **running))
     graph.until(lambda: status[-1].state == "idle")
     with Catalog(tmp_path / "data") as catalog:
         (row,) = graph.until(catalog.episodes)
-        said = {label.kind: label.value for label in catalog.labels(row.id)}
+        labels = [label for label in catalog.labels(row.id) if label.kind != "flag"]
+        said = {label.kind: label.value for label in labels}
     assert row.checkpoint == f"{checkpoint_id('push-vision-camera')}/phi-2"
     assert (said["success"], said["reward"]) == (1.0, 0.5)
+    assert {label.author for label in labels} == {"ada"}
 
 
 def test_every_episode_of_a_session_is_recorded_with_its_judgement(tmp_path: Path) -> None:

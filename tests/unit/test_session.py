@@ -169,6 +169,17 @@ def test_an_action_whose_fate_is_unknown_is_recorded_as_unknown() -> None:
     assert np.isnan(session.trajectories("before")[0].applied).all()
 
 
+def test_the_status_tells_who_gave_the_newest_reward() -> None:
+    session = make_session()
+    session.start(TASK)
+    for author in ("ada", ""):
+        session.reset_done()
+        for step in range(FAMILY.horizon + 1):
+            session.act(observation(step))
+        session.label(1.0, session.status.episode, author=author)
+        assert session.status.judged_by == author
+
+
 def test_the_encoder_is_untouched_by_the_update_and_the_head_is_not() -> None:
     session = make_session(SMALL, make_policy("vision"))
     rng = np.random.default_rng(0)

@@ -11,7 +11,6 @@ let signals = null;
 let camera = null; // how the picture sees the table; null: not known
 let step = 0;
 let playing = 0; // the timer's id; 0: it stands
-let judged = null; // id of the success label that counts now
 let changed = () => {}; // tells the table that a label has come
 const pictures = new Map(); // step -> picture or its promise, of this episode
 
@@ -26,8 +25,8 @@ export function start(onChange) {
     setText("film-words", (await post(`episodes/${current()}/replay`, null, { timeout: 60000 })).message);
   }));
   const judge = (id, label) => $(id).addEventListener("click", () => give(label()));
-  judge("label-success", () => ({ kind: "success", value: 1, supersedes: judged }));
-  judge("label-fail", () => ({ kind: "success", value: 0, supersedes: judged }));
+  judge("label-success", () => ({ kind: "success", value: 1 }));
+  judge("label-fail", () => ({ kind: "success", value: 0 }));
   judge("label-accept", () => ({ kind: "accepted", value: episode.accepted ? 0 : 1 }));
   judge("label-step", () => ({ kind: "reward", value: 1, step_from: step, step_to: step + 1 }));
   judge("label-stage", () => ({ kind: "stage", value: 1, step_from: step, step_to: step + 1 }));
@@ -185,7 +184,6 @@ const WORDS = {
 async function listLabels() {
   const { labels } = await get(`episodes/${current()}/labels`);
   const old = new Set(labels.map((label) => label.supersedes).filter(Boolean));
-  judged = labels.findLast((label) => label.kind === "success" && !old.has(label.id))?.id ?? null;
   $("labels").replaceChildren(...labels.toReversed().map((label) => {
     const where = label.step_from === null ? "" : ` at step ${label.step_from}`;
     const when = new Date(label.created_at);

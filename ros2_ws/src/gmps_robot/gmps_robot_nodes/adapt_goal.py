@@ -46,13 +46,13 @@ class Started:
     pairing: Pairing
     folder: SessionFolder
 
-    def label(self, value: float, episode: int) -> None:
-        """A person judges an episode.
+    def label(self, value: float, episode: int, author: str) -> None:
+        """A person judges an episode; an empty `author` is nobody by name.
 
         Raises:
             SessionError: that episode is over, or not there yet.
         """
-        self.run.session.label(value, episode)
+        self.run.session.label(value, episode, author=author)
 
     def accept(self) -> None:
         """A person keeps the adapted policy."""

@@ -238,7 +238,7 @@ class AdaptNode(LifecycleNode):
             "pause": lambda started, _: started.pause(),
             "resume": lambda started, _: started.resume(self._topics.fault),
             "stop": lambda started, _: started.stop(),
-            "label": lambda started, asked: started.label(asked.value, asked.episode),
+            "label": lambda started, asked: started.label(asked.value, asked.episode, asked.author),
         }
         for name, request in requests.items():
             kind = AdaptLabel if name == "label" else Trigger

@@ -121,9 +121,9 @@ class RosBridge(RosTeaching):
         """See `PanelBridge.stop`."""
         self._trigger("stop")
 
-    def label(self, value: float, episode: int) -> None:
+    def label(self, value: float, episode: int, author: str) -> None:
         """See `PanelBridge.label`."""
-        agreed(ask(self._label, AdaptLabel.Request(value=float(value), episode=episode)))
+        agreed(ask(self._label, AdaptLabel.Request(value=float(value), episode=episode, author=author)))
 
     def reset_done(self) -> None:
         """See `PanelBridge.reset_done`."""

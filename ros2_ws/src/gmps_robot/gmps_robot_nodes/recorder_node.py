@@ -54,6 +54,7 @@ class RecorderNode(Node):
             self._data,
             Rig(family.name, mode, rig.rig_id, revision(), family.control_hz, family.envelope.policy.speed),
             content_id(family.envelope), free=lambda path: shutil.disk_usage(path).free, now_ns=time.time_ns,
+            steady_ns=time.monotonic_ns,
         )  # fmt: skip
         self._catalog: Catalog | None = None
         self._session = SessionRecorder(self, self._recorder, checkpoint, self._register) if record else None

@@ -83,7 +83,9 @@ class SessionRecorder:
         elif self._episode:
             episode, self._episode = self._episode, ""
             if isinstance(act, Keep):
-                saved = self._recorder.save(episode, reward=act.reward, success=act.success, ended_ns=sent_ns)
+                saved = self._recorder.save(
+                    episode, reward=act.reward, success=act.success, judge=act.judge, ended_ns=sent_ns
+                )
                 self.note = self._register(saved)
             else:
                 self.note = self._register(self._recorder.discard(episode, act.reason, sent_ns))

@@ -22,6 +22,7 @@ class Keep:
 
     reward: float
     success: bool
+    judge: str = ""  # who said so; empty: nobody by name, or no person
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class SessionFollower:
         acts: list[Act] = []
         judged, place = _judgements(status), (status.stage, status.update, status.episode)
         if self._running is not None and len(judged) > self._judged:
-            acts.append(Keep(*judged[-1]))
+            acts.append(Keep(*judged[-1], status.judged_by))
             self._running = None
         elif self._running is not None and self._is_void(status, place, len(judged)):
             acts.append(Drop(status.message))
