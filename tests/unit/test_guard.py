@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gmps_robot.control.guard_state import reset_fault, starting_at, stop
-from gmps_robot.control.kinematics import joints_at
+from gmps_robot.control.kinematics import forward, joints_at
 from gmps_robot.control.limits import advance, limit_velocity
 from gmps_robot.errors import ObservationError
 from gmps_robot.types import ArmCommand
@@ -211,6 +211,36 @@ def test_an_arm_moved_by_hand_starts_where_it_is() -> None:
     applied = world.send(FORWARD)
     assert world.names(applied) == {"resync"}
     assert np.allclose(applied.tip_target, START + world.pushed + FORWARD * PERIOD, atol=1e-4)
+
+
+@pytest.mark.parametrize(("off", "resynced"), [(0.008, False), (0.012, True)])
+def test_how_far_the_tip_of_a_resting_arm_may_be_from_its_command(off: float, resynced: bool) -> None:
+    world = World(pushed=np.array([off, 0.0, 0.0]))
+    assert ("resync" in world.names(world.send(FORWARD))) == resynced
+
+
+@pytest.mark.parametrize(("turned", "resynced"), [(0.05, False), (0.07, True)])
+def test_how_far_an_elbow_may_be_swung_although_the_tip_rests(turned: float, resynced: bool) -> None:
+    world = World()
+    applied = world.tick(request(FORWARD, 1, world.now), replace(arm_state(swung(turned), world.now)))
+    assert ("resync" in world.names(applied)) == resynced
+
+
+@pytest.mark.parametrize(("turned", "fault"), [(0.22, ""), (0.28, "tracking")])
+def test_how_far_a_joint_of_a_moving_arm_may_be_held(turned: float, fault: str) -> None:
+    world = moving()
+    world.tick(None, replace(arm_state(swung(turned, world.state.joints), world.now)))
+    assert world.state.fault == fault
+
+
+def swung(turned: float, joints: np.ndarray = START_JOINTS) -> np.ndarray:
+    """`joints` with the elbow swung until one of them has turned by `turned` [rad]; the tip stays within 8 mm."""
+    moved = joints.copy()
+    while (left := turned - np.abs(moved - joints).max()) > 1e-6:
+        null = np.linalg.svd(forward(moved[None]).jacobian[0])[2][-1]
+        moved = moved + null * np.sign(null[2]) * min(0.002, left) / np.abs(null).max()
+    assert np.linalg.norm(forward(moved[None]).position[0] - forward(joints[None]).position[0]) < 0.008
+    return moved
 
 
 def test_a_small_sag_of_the_servos_does_not_drag_the_command_down() -> None:
