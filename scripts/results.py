@@ -130,7 +130,7 @@ def mean(names: Sequence[str], updates: Sequence[str] = ("pre", "1", "2", "3")) 
 def tables() -> Iterator[tuple[str, list[str]]]:
     """The lines of each table under its headings, by the name of its marks in the page."""
     vision, state = [f"push-vision-s{seed}" for seed in range(3)], [f"push-state-s{seed}" for seed in range(5)]
-    yield "images", [*(row(f"{k}{' (ships)' if k == 1 else ''}", name) for k, name in enumerate(vision)), mean(vision)]
+    yield "images", [*(row(f"{k}{' (ships)' if k == 0 else ''}", name) for k, name in enumerate(vision)), mean(vision)]
     yield "belief", [row(str(k), f"{name}-belief", ("pre", "1", "2")) for k, name in enumerate(vision)]
     yield "state", [*(row(str(k), name) for k, name in enumerate(state)), mean(state)]
     yield "beside", [row(label, name) for label, name in beside(vision[1])]
