@@ -67,9 +67,9 @@ def router(panel: Panel) -> APIRouter:
         return panel.archive.signals(episode)
 
     @routes.post("/api/episodes/{episode}/replay")
-    def replay(episode: EpisodePath) -> schema.MessageAnswer:
-        panel.archive.catalog.episode(episode)  # an unknown one is named before anything moves
-        return schema.MessageAnswer(message=panel.bridge.replay(episode))
+    def replay(episode: EpisodePath, request: Request) -> schema.MessageAnswer:
+        panel.desk.lease_to_move(person(request))
+        return schema.MessageAnswer(message=panel.teaching.replay(episode))
 
     _add_labels(routes, panel)
     _add_policies(routes, panel)

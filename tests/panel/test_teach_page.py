@@ -101,6 +101,19 @@ def test_a_take_is_put_aside_taken_again_or_kept_as_a_failure(teacher: Any) -> N
     expect(page.locator("#episode-rows tr").first).to_contain_text("discarded")
 
 
+def test_what_a_person_must_do_for_a_take_that_is_taken_again_is_shown(open_tab: OpenTab) -> None:
+    page = open_tab(role="operator", mode="robot").page
+    page.click("#teach-next:enabled")
+    expect(page.locator("#teach-line")).to_contain_text("Place the block on its mark")
+    page.click("#record:enabled")
+    expect(page.locator("#teach-headline")).to_have_text("Recording")
+    expect(page.locator("#teach-line")).not_to_contain_text("Place the block on its mark")
+    page.click("#again:enabled")
+    expect(page.locator("#teach-line")).to_contain_text("Put aside; recording again. Place the block on its mark")
+    page.click("#keep:enabled")
+    expect(page.locator("#teach-headline")).to_have_text("Ready to record")
+
+
 def test_the_goal_is_drawn_for_the_operator_and_is_not_in_the_recorded_picture(teacher: Any) -> None:
     page = teacher.page
     page.click("#teach-next:enabled")

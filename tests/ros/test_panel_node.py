@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from gmps_msgs.msg import ArmCommand
+from gmps_msgs.msg import ArmCommand, GuardStatus
 from gmps_robot_nodes import qos
 from websockets.sync.client import connect
 
@@ -33,13 +33,17 @@ def start_panel(graph: Graph, **parameters: Any) -> Ask:
 
 
 def page_of(graph: Graph) -> Ask:
-    """Return a function that talks to the panel of `graph`: `ask(path)` reads, `ask(path, field=...)` acts."""
-    address = graph.until(lambda: re.search(r"panel: (http://\S+)/login#\S{22,}", graph.log("panel"))).group(1)
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+    """Return a function that talks to the panel of `graph`: `ask(path)` reads, `ask(path, field=...)` acts.
 
-    def ask(path: str, **body: Any) -> tuple[int, Any]:
+    As the administrator, or as whoever has the bearer `token`.
+    """
+    address = graph.until(lambda: re.search(r"panel: (http://\S+)/login#\S{22,}", graph.log("panel"))).group(1)
+    headers = {"Content-Type": "application/json"}
+
+    def ask(path: str, token: str = TOKEN, **body: Any) -> tuple[int, Any]:
         data = json.dumps(body).encode() if body or path in PLAIN else None
-        request = urllib.request.Request(f"{address}/api/{path}", data, headers)
+        own = {**headers, "Authorization": f"Bearer {token}"}
+        request = urllib.request.Request(f"{address}/api/{path}", data, own)
         try:
             with urllib.request.urlopen(request, timeout=40) as answer:
                 return answer.status, json.load(answer)
@@ -128,6 +132,27 @@ def test_a_person_takes_the_arm_drives_records_and_keeps_what_was_taught(graph: 
     assert any(event["what"] == "POST /api/recorder/save" for event in ask("audit")[1]["events"])
 
 
+def test_an_arm_that_somebody_holds_goes_home_for_nobody_else(graph: Graph) -> None:
+    graph.start("twin")
+    ask = start_panel(graph, robot="emulator")  # a rig: its arm goes home before a task
+    graph.until(lambda: "arm" not in [link["name"] for link in ask("status")[1]["links"] if link["silent"]])
+    graph.until(lambda: ask("scene")[0] == 200)
+    people = [ask("invite", name=name, role="operator", kind="bearer")[1]["token"] for name in ("Ada", "Bob")]
+    ways: list[GuardStatus] = graph.listen(GuardStatus, "arm/guard_status", qos.STATUS)
+    session = ask("lease", people[0], action="acquire")[1]["session"]
+    with Operator(graph, session, people[0]) as operator:
+        start = ask("scene")[1]["tip"][0]
+        operator.push([0.5, 0.0, 0.0], lambda: ask("scene")[1]["tip"][0] - start > 0.05)
+        code, told = ask("scene/reset", people[1], split="train", task=0)
+        assert (code, "Ada holds the arm" in told["message"]) == (409, True)
+        operator.push([0.5, 0.0, 0.0], lambda: ask("scene")[1]["tip"][0] - start > 0.08)  # it is hers still
+        assert not any(told.homing for told in ways)
+        code, told = ask("scene/reset", people[0], split="train", task=0)
+        assert code == 200, told
+        assert ask("scene")[1]["tip"][0] - start < 0.03
+        graph.until(lambda: ask("status")[1]["lease"]["holder"] == "")  # who sends the arm home gives it back
+
+
 @pytest.mark.realtime
 def test_one_command_is_enough_to_teach_on_an_emulated_arm(graph: Graph) -> None:
     graph.environment.update(GMPS_PANEL_TOKEN=TOKEN, GMPS_DATA=str(graph.folder / "data"))
@@ -152,11 +177,11 @@ def test_one_command_is_enough_to_teach_on_an_emulated_arm(graph: Graph) -> None
 class Operator:
     """A person at the page: repeats a wish twenty times per second."""
 
-    def __init__(self, graph: Graph, session: str) -> None:
+    def __init__(self, graph: Graph, session: str, token: str = TOKEN) -> None:
         address = re.search(r"panel: http(://\S+)/login#", graph.log("panel")).group(1)
         self._open = ExitStack()
         self._socket = self._open.enter_context(
-            connect(f"ws{address}/ws/teleop", additional_headers={"Authorization": f"Bearer {TOKEN}"})
+            connect(f"ws{address}/ws/teleop", additional_headers={"Authorization": f"Bearer {token}"})
         )
         self._graph, self._session, self._seq = graph, session, 0
         self.answer: dict[str, Any] = {}

@@ -11,6 +11,7 @@ let tasks = null; // the answer of /api/tasks
 let busy = false; // a command waits for its answer
 let kept = ""; // what became of the last episode
 let marked = { episode: "", count: 0 }; // live rewards of the open episode
+let repeated = { episode: "", words: "" }; // the take that was begun by Again, and what a person must do for it
 let shownTask; // the id of the task that the list shows as chosen
 
 export function start() {
@@ -35,7 +36,7 @@ async function listTasks() {
 const chosen = () => live.status?.teach ?? null;
 
 async function choose(index) {
-  kept = (await post("scene/reset", { split: SPLIT, task: index }, { timeout: 40000 })).message;
+  kept = (await post("scene/reset", { split: SPLIT, task: index }, { timeout: 60000 })).message;
 }
 
 function renderTasks() {
@@ -136,8 +137,10 @@ async function save(accepted) {
 }
 
 async function again() {
-  await post("recorder/again", { episode: recorder().episode, reason: "taken again" });
-  kept = "Put aside; recording again.";
+  const body = { episode: recorder().episode, reason: "taken again" };
+  const { episode, message } = await post("recorder/again", body, { timeout: 60000 }); // an arm goes home between
+  repeated = { episode, words: `Put aside; recording again. ${message}`.trim() };
+  kept = "";
 }
 
 async function discard() {
@@ -169,12 +172,12 @@ function render(status) {
 
 function renderTeach(status) {
   if (!status) return;
-  const { state, seconds, steps, dropped, message } = recorder(), task = chosen();
+  const { state, episode, seconds, steps, dropped, message } = recorder(), task = chosen();
   $("teach").dataset.state = state;
   setText("teach-headline", { recording: "Recording", refusing: "Cannot record", failed: "Recording failed" }[state]
     ?? (task ? "Ready to record" : "Choose a task"));
   const goal = task ? `Task ${task.index}: block into the green ring, x ${task.context[0].toFixed(2)} m, y ${task.context[1].toFixed(2)} m.` : "";
-  const said = { recording: "", refusing: message, failed: message }[state] ?? kept;
+  const said = { recording: repeated.episode === episode ? repeated.words : "", refusing: message, failed: message }[state] ?? kept;
   setText("teach-line", `${goal} ${said}`.trim() || "Press Next task, or choose one below.");
   setText("record-seconds", state === "recording" ? `${seconds.toFixed(1)} s` : "");
   setText("record-steps", state === "recording" ? `${steps} steps${dropped ? `, ${dropped} dropped` : ""}` : "");

@@ -52,7 +52,7 @@ class RosTeaching:
         self._node, self._family, self._rig, self._robot, self._checkpoint = node, family, rig, robot, checkpoint
         self._recorder = RecorderView("failed", message="Nothing was heard of the recorder: is its node running?")
         self._scene: tuple[float, SceneView] | None = None
-        self._homing, self._lease = False, ""
+        self._homing = False
         self._numbers = itertools.count(1)
         self._commands = node.create_publisher(ArmCommandMsg, "teleop/command", qos.COMMAND)
         self._lease_desk = node.create_client(ArmLease, "arm/lease")
@@ -76,13 +76,11 @@ class RosTeaching:
         """See `TeachBridge.lease_acquire`."""
         answer = ask(self._lease_desk, ArmLease.Request(action="acquire", holder=holder))
         agreed(answer)
-        self._lease = str(answer.lease)
-        return self._lease
+        return str(answer.lease)
 
     def lease_release(self, lease: str) -> None:
         """See `TeachBridge.lease_release`."""
         ask(self._lease_desk, ArmLease.Request(action="release", lease=lease))
-        self._lease = ""
 
     def teleop(self, velocity: tuple[float, float, float], gripper: float, lease: str) -> None:
         """See `TeachBridge.teleop`."""
@@ -111,12 +109,12 @@ class RosTeaching:
         projection = lens.matrix @ np.column_stack([turn, -turn @ np.array(pose.position)])
         return CameraView(width, height, tuple(projection.ravel().tolist()), self._rig.rig_id)
 
-    def reset_scene(self, task: Task, seed: int) -> str:
+    def reset_scene(self, task: Task, seed: int, lease: str) -> str:
         """See `TeachBridge.reset_scene`."""
         if self._session.phase not in ENDED:
             raise SessionError("an adaptation runs; end it before you teach")
         if self._robot != "twin":
-            self._go_home()
+            self._go_home(lease)
         if self._robot == "sawyer":
             return BY_HAND
         agreed(ask(self._reset, SceneReset.Request(task=task.to_json(), seed=seed)))
@@ -156,10 +154,13 @@ class RosTeaching:
         self._adapt.put_down(ask)  # the next start loads it
         self._checkpoint = name
 
-    def _go_home(self) -> None:
-        """Let a rig's arm go home, for which nobody may hold it, and wait until it is there."""
-        if self._lease:
-            self.lease_release(self._lease)
+    def _go_home(self, lease: str) -> None:
+        """Let a rig's arm go home, for which nobody may hold it, and wait until it is there.
+
+        `lease` is of whoever asks, who gives the arm back by that; what somebody else holds the driver refuses to move.
+        """
+        if lease:
+            self.lease_release(lease)
         agreed(ask(self._home, Trigger.Request()))
         end = time.monotonic() + HOMING_PATIENCE
         time.sleep(0.5)  # the guard tells of the way home with its next status
