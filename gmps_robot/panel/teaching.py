@@ -128,9 +128,15 @@ class Teaching:
         return None
 
     def _records(self, episode: str) -> bool:
-        """Whether it is open: this panel began it, or one before it did and the recorder has it still."""
-        recorder = self._bridge.state().recorder
-        return episode == self._open or (recorder.state == "recording" and recorder.episode == episode)
+        """Whether it is open: this panel began it, or one before it did and the recorder has it still.
+
+        Raises:
+            SessionError: it was, until the recorder failed; nothing that is said now has a moment in it.
+        """
+        recorder, ours = self._bridge.state().recorder, episode == self._open
+        if ours and recorder.state == "failed" and not self._has_row(episode):
+            raise SessionError(f"episode {episode} is recorded no more: {recorder.message}")
+        return ours or (recorder.state == "recording" and recorder.episode == episode)
 
     def _has_row(self, episode: str) -> bool:
         """Whether the catalogue knows it; asked only when it can, so that it may be away while one records."""

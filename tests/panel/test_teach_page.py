@@ -137,3 +137,18 @@ def test_a_refusing_recorder_says_why_and_offers_nothing(teacher: Any) -> None:
     expect(page.locator("#teach-headline")).to_have_text("Cannot record")
     expect(page.locator("#teach-line")).to_contain_text("1.2 GiB free")
     expect(page.locator("#record")).to_be_disabled()
+
+
+def test_a_recorder_that_has_died_leaves_nothing_to_keep(teacher: Any) -> None:
+    page, bridge = teacher.page, teacher.bridge
+    page.click("#teach-next:enabled")
+    page.click("#record:enabled")
+    page.wait_for_selector("#keep:enabled")
+    words = "The recorder is silent since 12:00:00: is its node running?"
+    bridge._take, bridge._recorder = None, replace(bridge._recorder, state="failed", message=words)
+    bridge.silent["recorder"] = 3.0
+    expect(page.locator("#teach-headline")).to_have_text("Recording failed")
+    expect(page.locator("#teach-line")).to_contain_text("silent since 12:00:00")
+    expect(page.locator("#links .silent")).to_have_text("recorder silent")
+    for name in ("keep", "keep-fail", "again", "discard", "mark-1"):
+        expect(page.locator(f"#{name}")).to_be_disabled()

@@ -132,6 +132,38 @@ def test_a_person_takes_the_arm_drives_records_and_keeps_what_was_taught(graph: 
     assert any(event["what"] == "POST /api/recorder/save" for event in ask("audit")[1]["events"])
 
 
+def test_a_recorder_that_dies_is_not_taken_for_one_that_records(graph: Graph) -> None:
+    graph.start("twin")
+    ask = start_panel(graph, robot="twin")
+    assert "recorder" not in [link["name"] for link in ask("status")[1]["links"]]  # not every stack has one
+    process = graph.start("recorder")
+    graph.until(lambda: ask("status")[1]["recorder"]["state"] == "idle")
+    code, told = ask("recorder/start", split="train", task=0)
+    assert code == 200, told
+    episode, live = told["episode"], {"kind": "reward", "value": 1.0, "step_from": 1, "step_to": 2}
+    graph.until(lambda: ask("status")[1]["recorder"]["state"] == "recording")
+    assert ask(f"episodes/{episode}/labels", **live)[0] == 200
+    graph.spin(3.0)  # one that lives is not silent
+    status = ask("status")[1]
+    assert (status["recorder"]["state"], [link["name"] for link in status["links"] if link["silent"]]) == (
+        "recording", ["adaptation"],
+    )
+    process.kill()
+    killed = time.monotonic()
+    graph.until(lambda: ask("status")[1]["recorder"]["state"] == "failed", 10.0)
+    assert time.monotonic() - killed < 4.0
+    status = ask("status")[1]
+    assert "recorder is silent since" in status["recorder"]["message"]
+    assert "`gmps data recover` keeps what it wrote" in status["recorder"]["message"]
+    assert next(link for link in status["links"] if link["name"] == "recorder")["silent"]
+    code, told = ask(f"episodes/{episode}/labels", **live)
+    assert (code, "is recorded no more" in told["message"]) == (409, True)
+    assert ask("scene/reset", split="train", task=1)[0] == 200  # what is lost is in nobody's way
+    graph.start("recorder")
+    graph.until(lambda: ask("status")[1]["recorder"]["state"] == "idle")
+    assert ask("recorder/start", split="train", task=1)[0] == 200
+
+
 def test_an_arm_that_somebody_holds_goes_home_for_nobody_else(graph: Graph) -> None:
     graph.start("twin")
     ask = start_panel(graph, robot="emulator")  # a rig: its arm goes home before a task

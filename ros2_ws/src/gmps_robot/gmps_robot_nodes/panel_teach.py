@@ -9,9 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import simplejpeg
 from gmps_msgs.msg import ArmCommand as ArmCommandMsg
-from gmps_msgs.msg import RecorderStatus
 from gmps_msgs.msg import SceneState as SceneStateMsg
-from gmps_msgs.srv import ArmLease, RecorderDiscard, RecorderSave, RecorderStart, SceneReplay, SceneReset
+from gmps_msgs.srv import ArmLease, SceneReplay, SceneReset
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.node import Node
@@ -21,15 +20,15 @@ from gmps_robot.control.session_status import ENDED, SessionStatus
 from gmps_robot.errors import SessionError
 from gmps_robot.families.family import Family
 from gmps_robot.panel.bridge import Frame, GuardView
-from gmps_robot.panel.bridge_teach import CameraView, RecorderView, SceneView
+from gmps_robot.panel.bridge_teach import CameraView, SceneView
 from gmps_robot.rig import RigCalibration
 from gmps_robot.tasks import Task
 from gmps_robot.types import ArmCommand
 from gmps_robot_nodes import conversions, qos
 from gmps_robot_nodes.activation import Activation
 from gmps_robot_nodes.panel_calls import agreed, ask
+from gmps_robot_nodes.panel_recorder import PanelRecorder
 
-SAVE_PATIENCE = 20.0  # what is on its way to the disk has to arrive there before an episode is kept [s]
 REPLAY_PATIENCE = 60.0  # [s]
 HOMING_PATIENCE = 45.0  # [s]
 SCENE_FRESH = 1.0  # [s]
@@ -50,7 +49,7 @@ class RosTeaching:
             checkpoint: what the adapt node begins from.
         """
         self._node, self._family, self._rig, self._robot, self._checkpoint = node, family, rig, robot, checkpoint
-        self._recorder = RecorderView("failed", message="Nothing was heard of the recorder: is its node running?")
+        self._recorder = PanelRecorder(node)
         self._scene: tuple[float, SceneView] | None = None
         self._homing = False
         self._numbers = itertools.count(1)
@@ -59,13 +58,9 @@ class RosTeaching:
         self._home = node.create_client(Trigger, "arm/home")
         self._reset = node.create_client(SceneReset, "scene/reset")
         self._replay = node.create_client(SceneReplay, "scene/replay")
-        self._start_recording = node.create_client(RecorderStart, "recorder/start")
-        self._save = node.create_client(RecorderSave, "recorder/save")
-        self._discard = node.create_client(RecorderDiscard, "recorder/discard")
         self._parameters = node.create_client(SetParameters, "adapt/set_parameters")
         self._adapt = Activation(node, "adapt")
         node.create_subscription(SceneStateMsg, "scene/state", self._on_scene, qos.STATE)
-        node.create_subscription(RecorderStatus, "recorder/status", self._on_recorder, qos.STATUS)
 
     # Of the bridge that this is a part of.
     _session: SessionStatus
@@ -122,18 +117,15 @@ class RosTeaching:
 
     def record_start(self, task: Task, operator: str) -> str:
         """See `TeachBridge.record_start`."""
-        request = RecorderStart.Request(task=task.to_json(), source="demo", operator_name=operator)
-        answer = ask(self._start_recording, request)
-        agreed(answer)
-        return str(answer.episode)
+        return self._recorder.start(task, operator)
 
     def record_save(self, episode: str, accepted: bool) -> str:
         """See `TeachBridge.record_save`."""
-        return agreed(ask(self._save, RecorderSave.Request(episode=episode, accepted=accepted), SAVE_PATIENCE))
+        return self._recorder.save(episode, accepted)
 
     def record_discard(self, episode: str, reason: str) -> str:
         """See `TeachBridge.record_discard`."""
-        return agreed(ask(self._discard, RecorderDiscard.Request(episode=episode, reason=reason), SAVE_PATIENCE))
+        return self._recorder.discard(episode, reason)
 
     def replay(self, episode: str) -> str:
         """See `TeachBridge.replay`."""
@@ -174,10 +166,3 @@ class RosTeaching:
         stamp = conversions.to_ns(message.header.stamp)
         view = SceneView((tip.x, tip.y, tip.z), (block.x, block.y, block.z), stamp)
         self._scene = time.monotonic(), view
-
-    def _on_recorder(self, message: RecorderStatus) -> None:
-        task = Task.from_json(message.task).task_id if message.task else ""
-        self._recorder = RecorderView(
-            message.state, message.episode, task, float(message.seconds), int(message.steps), int(message.bytes),
-            int(message.dropped), message.message,
-        )
