@@ -84,6 +84,7 @@ def _add_labels(routes: APIRouter, panel: Panel) -> None:
     @routes.post("/api/episodes/{episode}/labels")
     def label(episode: EpisodePath, body: schema_archive.LabelBody, request: Request) -> schema_archive.LabelRow:
         who = person(request).name
+        body = panel.teaching.placed(episode, body)
         row = panel.teaching.label(episode, body, who)
         return row or schema_archive.LabelRow(
             id=OPEN_LABEL, kind=body.kind, value=body.value, text=body.text, author=who, created_at="",

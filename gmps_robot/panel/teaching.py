@@ -111,6 +111,21 @@ class Teaching:
         self._need_no_open("an episode is played back")
         return self._bridge.replay(episode)
 
+    def placed(self, episode: str, body: schema_archive.LabelBody) -> schema_archive.LabelBody:
+        """Give a label of this very moment its step; to be asked before anything that takes time.
+
+        Raises:
+            SessionError: it names steps too, or the episode is not being recorded.
+        """
+        if not body.now:
+            return body
+        recorder = self._bridge.state().recorder
+        if body.step_from is not None or body.step_to is not None:
+            raise SessionError("now: the recorder says which step that is; leave step_from and step_to out")
+        if recorder.state != "recording" or recorder.episode != episode:
+            raise SessionError(f"now: episode {episode} is not being recorded; say step_from and step_to of the label")
+        return body.model_copy(update={"step_from": recorder.steps, "step_to": recorder.steps + 1})
+
     def label(self, episode: str, body: schema_archive.LabelBody, author: str) -> schema_archive.LabelRow | None:
         """Label an episode; None: it is open, and the label waits on the disk until the episode is in the catalogue.
 

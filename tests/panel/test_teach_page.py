@@ -13,6 +13,8 @@ from playwright.sync_api import expect
 
 from benchmarks.browser import take_the_arm
 from benchmarks.operator import Operator
+from gmps_robot.errors import SessionError
+from tests.panel.conftest import Stage
 
 OpenTab = Callable[..., Any]
 
@@ -112,6 +114,31 @@ def test_what_a_person_must_do_for_a_take_that_is_taken_again_is_shown(open_tab:
     expect(page.locator("#teach-line")).to_contain_text("Put aside; recording again. Place the block on its mark")
     page.click("#keep:enabled")
     expect(page.locator("#teach-headline")).to_have_text("Ready to record")
+
+
+def test_every_press_counts_and_the_last_verdict_stands(teacher: Any, stage: Stage) -> None:
+    page = teacher.page
+    page.click("#teach-next:enabled")
+    page.click("#record:enabled")
+    page.wait_for_selector("#keep:enabled")
+    page.evaluate("for (const id of ['mark-1', 'mark-half', 'mark-1']) document.getElementById(id).click()")
+    expect(page.locator("#marks")).to_have_text("3 marked")
+    teacher.bridge.record_save, saves = refuse, teacher.bridge.record_save
+    page.click("#keep:enabled")
+    expect(page.locator("#banner-text")).to_have_text("the disk is full")
+    teacher.bridge.record_save = saves
+    page.click("#keep-fail:enabled")
+    expect(page.locator("#teach-headline")).to_have_text("Ready to record")
+    episode = teacher.calls("record_save")[-1][1]
+    given = stage.archive.catalog.labels(episode)
+    assert sorted(label.value for label in given if label.kind == "reward") == [0.5, 1.0, 1.0]
+    verdicts = [label for label in given if label.kind == "success"]
+    assert [label.value for label in verdicts] == [1.0, 0.0]
+    assert verdicts[1].supersedes == verdicts[0].id
+
+
+def refuse(*_: object) -> str:
+    raise SessionError("the disk is full")
 
 
 def test_the_goal_is_drawn_for_the_operator_and_is_not_in_the_recorded_picture(teacher: Any) -> None:

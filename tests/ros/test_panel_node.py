@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from gmps_msgs.msg import ArmCommand, GuardStatus
+from gmps_msgs.msg import AppliedCommand, ArmCommand, GuardStatus
 from gmps_robot_nodes import qos
 from websockets.sync.client import connect
 
@@ -130,6 +130,25 @@ def test_a_person_takes_the_arm_drives_records_and_keeps_what_was_taught(graph: 
     assert {message.source for message in commands} == {"teleop"}
     graph.until(lambda: ask("status")[1]["lease"]["holder"] == "")  # the closed stream gave the arm back
     assert any(event["what"] == "POST /api/recorder/save" for event in ask("audit")[1]["events"])
+
+
+def test_a_reward_belongs_to_the_step_at_which_it_was_pressed(graph: Graph) -> None:
+    graph.start("twin")
+    graph.start("recorder")
+    ask = start_panel(graph, robot="twin")
+    applied = graph.listen(AppliedCommand, "arm/applied", qos.STATE)
+    graph.until(lambda: applied and ask("status")[1]["recorder"]["state"] == "idle")
+    code, told = ask("recorder/start", split="train", task=0)
+    assert code == 200, told
+    path = f"episodes/{told['episode']}/labels"
+    graph.until(lambda: ask("status")[1]["recorder"]["steps"] > 0)
+    ahead = []  # of the step that was noted, the step that was heard here: the same at every press
+    for pause in (0.11, 0.23, 0.37, 0.53, 0.17, 0.29, 0.41, 0.31, 0.19, 0.47):
+        graph.spin(pause)
+        code, label = ask(path, kind="reward", value=1.0, now=True)
+        assert code == 200, label
+        ahead.append(len(applied) - label["step_from"])
+    assert max(ahead) - min(ahead) <= 4, ahead  # 0.2 s
 
 
 def test_a_recorder_that_dies_is_not_taken_for_one_that_records(graph: Graph) -> None:

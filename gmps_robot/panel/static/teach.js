@@ -16,9 +16,11 @@ let shownTask; // the id of the task that the list shows as chosen
 
 export function start() {
   const acts = { record, keep: () => save(true), "keep-fail": () => save(false), again, discard,
-                 "teach-next": () => choose(tasks.next), "mark-1": () => mark("reward", 1),
-                 "mark-half": () => mark("reward", 0.5), "mark-stage": () => mark("stage", 1) };
+                 "teach-next": () => choose(tasks.next) };
   for (const [id, work] of Object.entries(acts)) $(id).addEventListener("click", () => run(work));
+  const marks = { "mark-1": ["reward", 1], "mark-half": ["reward", 0.5], "mark-stage": ["stage", 1] };
+  for (const [id, words] of Object.entries(marks)) // one does not wait for the one before
+    $(id).addEventListener("click", () => attempt(() => mark(...words)));
   $("tasks").addEventListener("keydown", onTaskKey);
   $("camera").addEventListener("drawn", drawGoal);
   onStatus(render);
@@ -122,6 +124,9 @@ async function run(work) {
   render(live.status);
 }
 
+/** A key of one press: sent again it is the same label, and the next press is another one. */
+const press = (episode, kind) => `${episode}-${kind}-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`;
+
 async function record() {
   kept = "";
   await post("recorder/start", {});
@@ -129,7 +134,7 @@ async function record() {
 
 async function save(accepted) {
   const { episode } = recorder();
-  await post(`episodes/${episode}/labels`, { kind: "success", value: accepted ? 1 : 0, key: `${episode}-success` });
+  await post(`episodes/${episode}/labels`, { kind: "success", value: accepted ? 1 : 0, key: press(episode, "success") });
   const { message } = await post("recorder/save", { episode, accepted });
   await listTasks();
   if (tasks.next !== null) await choose(tasks.next);
@@ -152,9 +157,10 @@ async function discard() {
 }
 
 async function mark(kind, value) {
-  const { episode, steps } = recorder();
-  await post(`episodes/${episode}/labels`, { kind, value, step_from: steps, step_to: steps + 1, key: `${episode}-${kind}-${steps}` });
+  const { episode } = recorder();
+  await post(`episodes/${episode}/labels`, { kind, value, now: true, key: press(episode, kind) });
   marked = { episode, count: (marked.episode === episode ? marked.count : 0) + 1 };
+  render(live.status);
 }
 
 function render(status) {
