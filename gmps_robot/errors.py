@@ -54,6 +54,10 @@ class StorageError(CatalogError):
     """Database or disk do not answer now, or refuse: says nothing about what there is, and may be tried again."""
 
 
+class LabelError(CatalogError):
+    """A label comes with the key of another one: it was pressed once and sent twice, and not with the same words."""
+
+
 class SimulationError(GmpsError):
     """The physics diverged. `worlds` lists the indices of the worlds that did."""
 

@@ -160,11 +160,14 @@ class Catalog(Store):
 
         Raises:
             CatalogError: no such episode or label, an unknown kind, or a value or a range that cannot be.
+            LabelError: `key` is of a label that says something else.
         """
         row = self.episode(episode)
         labels.check(row.steps, kind, value, step_from, step_to, text)
         identity = uuid.uuid5(uuid.UUID(episode), f"{author}:{key}").hex if key else uuid.uuid4().hex
         history = self.labels(episode)
+        same_key = next(((known.kind, known.value, known.text) for known in history if known.id == identity), None)
+        labels.check_key(key, same_key, (kind, value, text))
         for known in history:
             if known.id == identity:
                 return known

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gmps_robot.data.models import LABEL_KINDS, Label
-from gmps_robot.errors import CatalogError, nearest
+from gmps_robot.errors import CatalogError, LabelError, nearest
 
+Words = tuple[str, float, str]  # kind, value and text of a label
 BINARY = ("accepted", "success", "flag")
 LONGEST_TEXT = 2000
 
@@ -22,6 +23,19 @@ def standing(labels: Iterable[Label]) -> list[Label]:
     gone = {label.supersedes for label in kept}
     newest = {subject(label): label.id for label in kept if label.id not in gone}
     return [label for label in kept if newest.get(subject(label)) == label.id]
+
+
+def check_key(key: str, known: Words | None, words: Words) -> None:
+    """Refuse `words` that come with the key of other ones. `known`: what was said under `key`; None: nothing was.
+
+    Raises:
+        LabelError: they differ.
+    """
+    if known is not None and known != words:
+        raise LabelError(
+            f"key {key!r} is of a label {known[0]!r} of value {known[1]:g}, not of {words[0]!r} of value {words[1]:g}; "
+            "what is said anew needs a key of its own"
+        )
 
 
 def check(steps: int, kind: str, value: float, first: int | None, last: int | None, text: str) -> None:

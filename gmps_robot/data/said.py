@@ -6,16 +6,18 @@ recovered or put aside, by whichever process, and as often as that happens.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from gmps_robot.config import from_dict
 from gmps_robot.data import folder, journal, labels
 from gmps_robot.data.catalog import Catalog
 from gmps_robot.data.models import Episode
-from gmps_robot.errors import ConfigError, StorageError
+from gmps_robot.errors import ConfigError, LabelError, StorageError
 
 TABLE = "said"  # of the lines
 
@@ -33,6 +35,11 @@ class Said:
     step_to: int | None = None
     key: str = ""  # the same one twice is one label
 
+    @property
+    def words(self) -> labels.Words:
+        """What it says."""
+        return self.kind, self.value, self.text
+
 
 def say(catalog: Catalog, family: str, episode: str, said: Said) -> None:
     """Write down what was said of the open episode `episode`; it is on the disk when this returns.
@@ -41,31 +48,42 @@ def say(catalog: Catalog, family: str, episode: str, said: Said) -> None:
 
     Raises:
         CatalogError: it cannot be said of any episode.
+        LabelError: its key is of something else that was said.
         StorageError: the disk refuses.
     """
     labels.check(sys.maxsize, said.kind, said.value, said.step_from, said.step_to, said.text)
     path = folder.said_path(catalog.data, family, episode)
+    if said.key:
+        same_key = (old.words for old in _lines(path) if (old.author, old.key) == (said.author, said.key))
+        labels.check_key(said.key, next(same_key, None), said.words)
     line = {**asdict(said), "key": said.key or uuid.uuid4().hex}
     try:
         journal.append(path, [(TABLE, line)])
     except OSError as error:
         raise StorageError(f"nothing was written down: {path}: {error.strerror or error}") from error
     if folder.is_ended(catalog.data, family, episode):  # at the same moment: `keep` may have read just before
-        with contextlib.suppress(StorageError):
+        with suppress(StorageError):
             if (row := catalog.find(Episode, episode)) is not None:
                 take(catalog, row)
 
 
 def take(catalog: Catalog, row: Episode) -> None:
     """Make labels of what was said of `row` while it was recorded. Doing it twice is the same."""
-    for _, table, line in journal.read(folder.said_path(catalog.data, row.family, row.id)):
-        said = _read(line) if table == TABLE and isinstance(line, dict) else None
-        if said is not None:  # else a line that a crash has torn, which nobody was told is written
-            first, last = _placed(said, row)
+    for said in _lines(folder.said_path(catalog.data, row.family, row.id)):
+        first, last = _placed(said, row)
+        with suppress(LabelError):  # two of one key, as of panels that did not refuse the second: the first one stands
             catalog.label(
                 row.id, said.kind, said.value, said.author, text=said.text, step_from=first, step_to=last, key=said.key,
                 at_ns=said.at_ns,
             )
+
+
+def _lines(path: Path) -> Iterator[Said]:
+    """What was said, but for a line that a crash has torn: nobody was told that it is written."""
+    for _, table, line in journal.read(path):
+        said = _read(line) if table == TABLE and isinstance(line, dict) else None
+        if said is not None:
+            yield said
 
 
 def _read(line: dict[str, object]) -> Said | None:

@@ -21,6 +21,7 @@ from gmps_robot.errors import (
     ConfigError,
     EpisodeError,
     GmpsError,
+    LabelError,
     SessionError,
     StorageError,
     TaskError,
@@ -34,7 +35,7 @@ from gmps_robot.tasks import Split
 LOG = logging.getLogger(__name__)
 CODES: dict[type[GmpsError], int] = {
     SessionError: 409, ConfigError: 400, TaskError: 400, CheckpointError: 400, EpisodeError: 422, StorageError: 503,
-    CatalogError: 404, LoginError: 401, PauseError: 429,
+    LabelError: 409, CatalogError: 404, LoginError: 401, PauseError: 429,
 }  # the first that fits; what is not here is a part that does not answer: 503
 
 

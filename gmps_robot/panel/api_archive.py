@@ -67,9 +67,9 @@ def router(panel: Panel) -> APIRouter:
         return panel.archive.signals(episode)
 
     @routes.post("/api/episodes/{episode}/replay")
-    def replay(episode: EpisodePath) -> schema.MessageAnswer:
-        panel.archive.catalog.episode(episode)  # an unknown one is named before anything moves
-        return schema.MessageAnswer(message=panel.bridge.replay(episode))
+    def replay(episode: EpisodePath, request: Request) -> schema.MessageAnswer:
+        panel.desk.lease_to_move(person(request))
+        return schema.MessageAnswer(message=panel.teaching.replay(episode))
 
     _add_labels(routes, panel)
     _add_policies(routes, panel)
@@ -84,6 +84,7 @@ def _add_labels(routes: APIRouter, panel: Panel) -> None:
     @routes.post("/api/episodes/{episode}/labels")
     def label(episode: EpisodePath, body: schema_archive.LabelBody, request: Request) -> schema_archive.LabelRow:
         who = person(request).name
+        body = panel.teaching.placed(episode, body)
         row = panel.teaching.label(episode, body, who)
         return row or schema_archive.LabelRow(
             id=OPEN_LABEL, kind=body.kind, value=body.value, text=body.text, author=who, created_at="",

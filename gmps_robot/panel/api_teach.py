@@ -38,8 +38,9 @@ def router(panel: Panel) -> APIRouter:
         return schema.SceneAnswer(tip=list(seen.tip), object=list(seen.object), stamp_ns=seen.stamp_ns)
 
     @routes.post("/api/scene/reset")
-    def reset(body: schema.TaskBody) -> schema.MessageAnswer:
-        return schema.MessageAnswer(message=panel.teaching.choose(body.split, body.task))
+    def reset(body: schema.TaskBody, request: Request) -> schema.MessageAnswer:
+        lease = panel.desk.lease_to_move(person(request))
+        return schema.MessageAnswer(message=panel.teaching.choose(body.split, body.task, lease))
 
     _add_plan(routes, panel)
     _add_recorder(routes, panel)
@@ -99,5 +100,7 @@ def _add_recorder(routes: APIRouter, panel: Panel) -> None:
 
     @routes.post("/api/recorder/again")
     def again(body: schema.DiscardBody, request: Request) -> schema.RecordAnswer:
-        episode, message = teaching.again(body.episode, body.reason, person(request).name)
+        who = person(request)
+        lease = panel.desk.lease_to_move(who)  # asked before anything is put aside
+        episode, message = teaching.again(body.episode, body.reason, who.name, lease)
         return schema.RecordAnswer(episode=episode, message=message)

@@ -22,6 +22,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 LINK_LIFE, COOKIE_LIFE, BEARER_LIFE = 15 * 60.0, 12 * 3600.0, 30 * 86400.0  # [s]
 FREE_FAILURES, FAILURE_WINDOW, LONGEST_PAUSE = 5, 60.0, 60.0  # per address; [s]
 MAX_ADDRESSES = 1024
+LOGIN_ENDED = "your login has ended: log in again"
 MAX_PASSES = 512  # open links, logins and bearer tokens together
 
 Kind = Literal["link", "cookie", "bearer"]
@@ -160,6 +161,12 @@ class Door:
             self._check_pause(address)
             self._note_failure(address)
         return None
+
+    def admits(self, person: Person) -> bool:
+        """Whether the login by which `person` came in is still valid: neither ended nor expired."""
+        now = self._clock()
+        with self._lock:
+            return any(one.person.login == person.login and one.expires > now for one in self._passes)
 
     def logout(self, cookie: str) -> None:
         """End the login of `cookie`."""

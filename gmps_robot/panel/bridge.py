@@ -37,7 +37,7 @@ class GuardView:
 class Link:
     """One thing the panel listens to. Silent when nothing came for `limit_s`, or nothing came at all."""
 
-    name: str  # "camera", "arm", "adaptation": shown to a person
+    name: str  # "camera", "arm", "adaptation", "recorder": shown to a person
     age_s: float | None  # seconds since its last message; None: never heard
     limit_s: float = 2.0
     hint: str = ""  # what to check when it is silent

@@ -70,11 +70,16 @@ class TeachBridge(Protocol):
         """Return how the shown picture sees the base frame; None where that is not known."""
         ...
 
-    def reset_scene(self, task: Task, seed: int) -> str:
+    def reset_scene(self, task: Task, seed: int, lease: str) -> str:
         """Put arm and scene back for `task`; return what a person must still do, empty when nothing.
 
+        Args:
+            task: what is to be taught.
+            seed: of what is drawn.
+            lease: of whoever asks, empty: none. An arm that has to go home is given back by it, and by no other one.
+
         Raises:
-            SessionError: it is refused, as while a session runs.
+            SessionError: it is refused, as while a session runs or somebody else holds the arm.
         """
         ...
 

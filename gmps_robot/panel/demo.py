@@ -22,6 +22,7 @@ HINTS = {
     "camera": "Is the camera node running and the cable in?",
     "arm": "Is the twin or the arm driver running?",
     "adaptation": "Is the adapt node running? Its terminal says why it stopped.",
+    "recorder": "Nothing is recorded. Is the recorder node running? Its terminal says why it stopped.",
 }
 ADAPT_SECONDS = 1.0
 

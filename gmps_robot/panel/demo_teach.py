@@ -99,9 +99,13 @@ class FakeTeaching(ABC):
         """See `TeachBridge.camera`."""
         return CameraView(WIDTH, HEIGHT, PROJECTION, "nominal")
 
-    def reset_scene(self, task: Task, seed: int) -> str:
+    def reset_scene(self, task: Task, seed: int, lease_id: str) -> str:
         """See `TeachBridge.reset_scene`."""
         with self._command("reset_scene", task.task_id, seed):
+            if self._mode == "robot":
+                self._lease, _ = lease.release(self._lease, lease_id, self._clock())
+                if holder := self._shown_holder():
+                    raise SessionError(f"{holder} holds the arm: it goes home when the lease is released")
             self._look(self._clock())
             self.world.reset()
             return "" if self._mode == "twin" else RESET_BY_HAND

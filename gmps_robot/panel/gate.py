@@ -12,8 +12,9 @@ from http.cookies import CookieError, SimpleCookie
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketState
 
-from gmps_robot.panel.auth import Door, PauseError, Person
+from gmps_robot.panel.auth import LOGIN_ENDED, Door, PauseError, Person
 from gmps_robot.panel.journal import Journal
 from gmps_robot.panel.origin import HEADERS, MAX_BODY, Refusal, foreign, misshapen, port_of
 from gmps_robot.panel.rights import methods_of, right_of
@@ -129,6 +130,12 @@ class Gate:
                 person: Person | None = scope["state"]["person"]
                 who, role = (address_of(scope), "") if person is None else (person.name, person.role)
                 self._journal.note(who, role, f"{scope['method']} {scope['path']}", _detail(body), outcome)
+
+
+async def turn_out(socket: WebSocket) -> None:
+    """Close a stream whose login has ended, unless it is closed already: a request sees its login once."""
+    if socket.client_state is socket.application_state is WebSocketState.CONNECTED:
+        await socket.close(CLOSE_CODES[401], LOGIN_ENDED)
 
 
 def _with_headers(send: Send) -> Send:

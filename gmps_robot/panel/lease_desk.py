@@ -69,6 +69,19 @@ class LeaseDesk:
         held = self._valid(session, holder)
         return "" if held is None else held.lease
 
+    def lease_to_move(self, who: Person) -> str:
+        """Return the lease that `who` has now, empty where nobody has the arm: then it may be moved for this person.
+
+        Raises:
+            SessionError: somebody else holds it, by this panel or past it; the message says who.
+        """
+        held, holder = self._holding, self._bridge.state().holder
+        if held is not None and held.expires > self._clock() and _same(held.holder, who) and holder in ("", who.name):
+            return held.lease
+        if holder := holder or self.holder:
+            raise SessionError(f"{holder} holds the arm: it moves for nobody else until it is given back")
+        return ""
+
     def renewed(self, session: str) -> None:
         """Note that a command carried the lease of `session`, which renews it in the driver."""
         held = self._holding

@@ -108,13 +108,17 @@ class StatisticsAnswer(Answer):
 
 
 class LabelBody(Body):
-    """POST /api/episodes/{episode}/labels. The same `key` twice is one label: a request may be sent again."""
+    """POST /api/episodes/{episode}/labels. The same `key` twice is one label: a request may be sent again.
+
+    `now`: of the step that is being recorded when it arrives, which a page cannot know as exactly.
+    """
 
     kind: LabelKind
     value: Annotated[float, Field(ge=-1e6, le=1e6)]
     text: Annotated[str, Field(max_length=200)] = ""
     step_from: Step | None = None
     step_to: Step | None = None
+    now: bool = False
     supersedes: EpisodeId | None = None
     key: Annotated[str, Field(max_length=64)] = ""
 

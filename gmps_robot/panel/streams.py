@@ -13,10 +13,12 @@ import anyio
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from gmps_robot.panel.bridge import Frame, PanelBridge
-from gmps_robot.panel.context import Panel
+from gmps_robot.panel.context import Panel, person
+from gmps_robot.panel.gate import turn_out
 from gmps_robot.panel.settings import PanelSettings
 
 LOG = logging.getLogger(__name__)
+LOGIN_PERIOD = 1.0  # between two looks at the login, which may end while a stream is open [s]
 FRAME_HEADER = struct.Struct("<QQ")  # seq, stamp [ns]; the JPEG follows
 
 
@@ -35,14 +37,15 @@ def router(panel: Panel) -> APIRouter:
         viewers.add(socket)
         acked = asyncio.Event()
         try:
-            await _run_until_closed(socket, partial(_send_frames, socket, bridge, settings, acked), acked.set)
+            send = partial(_send_frames, socket, bridge, settings, acked)
+            await _run_until_closed(socket, panel, send, acked.set)
         finally:
             viewers.discard(socket)
 
     @routes.websocket("/ws/status")
     async def status(socket: WebSocket) -> None:
         await socket.accept()
-        await _run_until_closed(socket, partial(_send_status, socket, panel), _ignore)
+        await _run_until_closed(socket, panel, partial(_send_status, socket, panel), _ignore)
 
     return routes
 
@@ -89,9 +92,13 @@ def _ignore() -> None:
 
 
 async def _run_until_closed(
-    socket: WebSocket, send: Callable[[], Awaitable[None]], on_message: Callable[[], None]
+    socket: WebSocket, panel: Panel, send: Callable[[], Awaitable[None]], on_message: Callable[[], None]
 ) -> None:
-    """Run `send` while reading, so that a page that leaves is noticed also when there is nothing to send."""
+    """Run `send` while the login is valid.
+
+    It reads too, so that a page that leaves is noticed also when there is nothing to send.
+    """
+    who = person(socket)
     async with anyio.create_task_group() as group:
 
         async def read() -> None:
@@ -99,7 +106,13 @@ async def _run_until_closed(
                 on_message()
             group.cancel_scope.cancel()
 
+        async def watch() -> None:
+            while panel.door.admits(who):
+                await anyio.sleep(LOGIN_PERIOD)
+            group.cancel_scope.cancel()
+
         group.start_soon(read)
+        group.start_soon(watch)
         try:
             await send()
         except TimeoutError:
@@ -107,3 +120,5 @@ async def _run_until_closed(
         except WebSocketDisconnect as left:
             LOG.debug("a page left (%s) while something was on its way to it", left.code)
         group.cancel_scope.cancel()
+    if not panel.door.admits(who):
+        await turn_out(socket)

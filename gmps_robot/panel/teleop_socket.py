@@ -14,8 +14,9 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from gmps_robot.errors import SessionError
 from gmps_robot.panel import teleop
-from gmps_robot.panel.auth import Person
+from gmps_robot.panel.auth import LOGIN_ENDED, Person
 from gmps_robot.panel.context import Panel, person
+from gmps_robot.panel.gate import turn_out
 from gmps_robot.panel.lease_desk import NOT_HELD
 from gmps_robot.panel.teleop import Stream, TeleopError, Verdict
 from gmps_robot.panel.view import STOPPED
@@ -26,11 +27,16 @@ WRITTEN_TRIPS = 5  # trips of one connection that go into the audit log, at most
 
 
 class Driver:
-    """One connection: the stream's state, and what it does to the arm."""
+    """One connection: the stream's state, and what it does to the arm.
+
+    Attributes:
+        stream: what was heard so far.
+        logged_out: whether the login of whoever drives has ended.
+    """
 
     def __init__(self, panel: Panel, who: Person) -> None:
         self._panel, self._who, self._clock = panel, who, panel.clock
-        self.stream = Stream()
+        self.stream, self.logged_out = Stream(), False
         self._trips = 0
 
     def message(self, text: str) -> dict[str, Any]:
@@ -78,6 +84,9 @@ class Driver:
         return self._panel.desk.lease_of(session, self._who)
 
     def _obstacle(self) -> str:
+        if not self._panel.door.admits(self._who):
+            self.logged_out = True
+            return LOGIN_ENDED
         guard = self._panel.bridge.state().guard
         if guard.state not in (*STOPPED, "DISABLED", "DISCONNECTED"):
             return ""
@@ -137,9 +146,10 @@ async def _run(socket: WebSocket, driver: Driver) -> None:
             await socket.send_json(newest[0])
 
     async def watch() -> None:
-        while True:
+        while not driver.logged_out:
             await anyio.sleep(WATCH_PERIOD)
             answer(driver.watch())
+        group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
         group.start_soon(watch)
@@ -152,6 +162,8 @@ async def _run(socket: WebSocket, driver: Driver) -> None:
             code = CLOSE_TOO_BIG if "bytes" in str(error) else CLOSE_MISSHAPEN
             await socket.close(code, str(error)[:120])
         group.cancel_scope.cancel()
+    if driver.logged_out:
+        await turn_out(socket)
 
 
 async def _read(socket: WebSocket, driver: Driver, answer: Callable[[dict[str, Any]], None]) -> None:

@@ -228,3 +228,37 @@ def test_a_catalogue_that_fails_costs_no_act(
         del panel.archive.catalog.audit
     assert bridge.state().guard.state == "FAULT"
     assert "not stored" in caplog.text
+
+
+def test_a_reward_of_this_moment_has_the_step_that_is_being_recorded(teacher: TestClient, clock: Clock) -> None:
+    episode = _record(teacher, clock)
+    path, live = f"/api/episodes/{episode}/labels", {"kind": "reward", "value": 1.0, "now": True}
+    assert teacher.post(path, json=live).json()["step_from"] == 41
+    clock.now += 0.5
+    assert teacher.post(path, json=live).json()["step_from"] == 51
+    clock.now += 0.5
+    refused = teacher.post(path, json={**live, "step_from": 3, "step_to": 4})
+    assert (refused.status_code, "leave step_from and step_to out" in refused.json()["message"]) == (409, True)
+    teacher.post("/api/recorder/save", json={"episode": episode, "accepted": True})
+    rewards = teacher.get(f"/api/episodes/{episode}/signals").json()["reward"]
+    assert [step for step, reward in enumerate(rewards) if reward is not None] == [41, 51]
+    refused = teacher.post(path, json=live)
+    assert (refused.status_code, "is not being recorded" in refused.json()["message"]) == (409, True)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_key_stands_for_one_press(teacher: TestClient, clock: Clock, kept: bool) -> None:
+    episode = _record(teacher, clock)
+    path, click = f"/api/episodes/{episode}/labels", {"kind": "success", "value": 1.0, "key": "click-7"}
+    if kept:
+        teacher.post("/api/recorder/save", json={"episode": episode, "accepted": True})
+    assert teacher.post(path, json=click).status_code == 200
+    assert teacher.post(path, json=click).status_code == 200
+    refused = teacher.post(path, json={**click, "value": 0.0})
+    assert (refused.status_code, refused.json()["error"]) == (409, "LabelError")
+    assert "key 'click-7' is of a label 'success' of value 1" in refused.json()["message"]
+    assert teacher.post(path, json={**click, "value": 0.0, "key": "click-8"}).status_code == 200
+    if not kept:
+        teacher.post("/api/recorder/save", json={"episode": episode, "accepted": True})
+    said = [label for label in teacher.get(path).json()["labels"] if label["kind"] == "success"]
+    assert [(label["value"], label["supersedes"]) for label in said] == [(1.0, None), (0.0, said[0]["id"])]

@@ -13,6 +13,8 @@ from playwright.sync_api import expect
 
 from benchmarks.browser import take_the_arm
 from benchmarks.operator import Operator
+from gmps_robot.errors import SessionError
+from tests.panel.conftest import Stage
 
 OpenTab = Callable[..., Any]
 
@@ -101,6 +103,44 @@ def test_a_take_is_put_aside_taken_again_or_kept_as_a_failure(teacher: Any) -> N
     expect(page.locator("#episode-rows tr").first).to_contain_text("discarded")
 
 
+def test_what_a_person_must_do_for_a_take_that_is_taken_again_is_shown(open_tab: OpenTab) -> None:
+    page = open_tab(role="operator", mode="robot").page
+    page.click("#teach-next:enabled")
+    expect(page.locator("#teach-line")).to_contain_text("Place the block on its mark")
+    page.click("#record:enabled")
+    expect(page.locator("#teach-headline")).to_have_text("Recording")
+    expect(page.locator("#teach-line")).not_to_contain_text("Place the block on its mark")
+    page.click("#again:enabled")
+    expect(page.locator("#teach-line")).to_contain_text("Put aside; recording again. Place the block on its mark")
+    page.click("#keep:enabled")
+    expect(page.locator("#teach-headline")).to_have_text("Ready to record")
+
+
+def test_every_press_counts_and_the_last_verdict_stands(teacher: Any, stage: Stage) -> None:
+    page = teacher.page
+    page.click("#teach-next:enabled")
+    page.click("#record:enabled")
+    page.wait_for_selector("#keep:enabled")
+    page.evaluate("for (const id of ['mark-1', 'mark-half', 'mark-1']) document.getElementById(id).click()")
+    expect(page.locator("#marks")).to_have_text("3 marked")
+    teacher.bridge.record_save, saves = refuse, teacher.bridge.record_save
+    page.click("#keep:enabled")
+    expect(page.locator("#banner-text")).to_have_text("the disk is full")
+    teacher.bridge.record_save = saves
+    page.click("#keep-fail:enabled")
+    expect(page.locator("#teach-headline")).to_have_text("Ready to record")
+    episode = teacher.calls("record_save")[-1][1]
+    given = stage.archive.catalog.labels(episode)
+    assert sorted(label.value for label in given if label.kind == "reward") == [0.5, 1.0, 1.0]
+    verdicts = [label for label in given if label.kind == "success"]
+    assert [label.value for label in verdicts] == [1.0, 0.0]
+    assert verdicts[1].supersedes == verdicts[0].id
+
+
+def refuse(*_: object) -> str:
+    raise SessionError("the disk is full")
+
+
 def test_the_goal_is_drawn_for_the_operator_and_is_not_in_the_recorded_picture(teacher: Any) -> None:
     page = teacher.page
     page.click("#teach-next:enabled")
@@ -124,3 +164,18 @@ def test_a_refusing_recorder_says_why_and_offers_nothing(teacher: Any) -> None:
     expect(page.locator("#teach-headline")).to_have_text("Cannot record")
     expect(page.locator("#teach-line")).to_contain_text("1.2 GiB free")
     expect(page.locator("#record")).to_be_disabled()
+
+
+def test_a_recorder_that_has_died_leaves_nothing_to_keep(teacher: Any) -> None:
+    page, bridge = teacher.page, teacher.bridge
+    page.click("#teach-next:enabled")
+    page.click("#record:enabled")
+    page.wait_for_selector("#keep:enabled")
+    words = "The recorder is silent since 12:00:00: is its node running?"
+    bridge._take, bridge._recorder = None, replace(bridge._recorder, state="failed", message=words)
+    bridge.silent["recorder"] = 3.0
+    expect(page.locator("#teach-headline")).to_have_text("Recording failed")
+    expect(page.locator("#teach-line")).to_contain_text("silent since 12:00:00")
+    expect(page.locator("#links .silent")).to_have_text("recorder silent")
+    for name in ("keep", "keep-fail", "again", "discard", "mark-1"):
+        expect(page.locator(f"#{name}")).to_be_disabled()

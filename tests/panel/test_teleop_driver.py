@@ -15,7 +15,7 @@ from gmps_robot.panel.demo import FakeBridge
 from gmps_robot.panel.teleop_socket import Driver
 from tests.panel.conftest import Clock
 
-ADA = Person("Ada", "operator", "login")
+ADA = Person("Ada", "operator")
 
 
 class Hands:
@@ -23,8 +23,10 @@ class Hands:
 
     def __init__(self, panel: Panel, clock: Clock) -> None:
         self.clock, self.seq = clock, 0
-        self.driver = Driver(replace(panel, clock=clock), ADA)
-        self.session = panel.desk.acquire(ADA).session
+        known = panel.door.who(panel.door.issue("cookie", ADA), "cookie", "127.0.0.1")
+        assert known is not None
+        self.driver = Driver(replace(panel, clock=clock), known[0])
+        self.session = panel.desk.acquire(known[0]).session
 
     def say(self, enable: bool) -> dict[str, Any]:
         self.seq += 1

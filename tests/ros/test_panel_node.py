@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from gmps_msgs.msg import ArmCommand
+from gmps_msgs.msg import AppliedCommand, ArmCommand, GuardStatus
 from gmps_robot_nodes import qos
 from websockets.sync.client import connect
 
@@ -33,13 +33,17 @@ def start_panel(graph: Graph, **parameters: Any) -> Ask:
 
 
 def page_of(graph: Graph) -> Ask:
-    """Return a function that talks to the panel of `graph`: `ask(path)` reads, `ask(path, field=...)` acts."""
-    address = graph.until(lambda: re.search(r"panel: (http://\S+)/login#\S{22,}", graph.log("panel"))).group(1)
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+    """Return a function that talks to the panel of `graph`: `ask(path)` reads, `ask(path, field=...)` acts.
 
-    def ask(path: str, **body: Any) -> tuple[int, Any]:
+    As the administrator, or as whoever has the bearer `token`.
+    """
+    address = graph.until(lambda: re.search(r"panel: (http://\S+)/login#\S{22,}", graph.log("panel"))).group(1)
+    headers = {"Content-Type": "application/json"}
+
+    def ask(path: str, token: str = TOKEN, **body: Any) -> tuple[int, Any]:
         data = json.dumps(body).encode() if body or path in PLAIN else None
-        request = urllib.request.Request(f"{address}/api/{path}", data, headers)
+        own = {**headers, "Authorization": f"Bearer {token}"}
+        request = urllib.request.Request(f"{address}/api/{path}", data, own)
         try:
             with urllib.request.urlopen(request, timeout=40) as answer:
                 return answer.status, json.load(answer)
@@ -128,6 +132,78 @@ def test_a_person_takes_the_arm_drives_records_and_keeps_what_was_taught(graph: 
     assert any(event["what"] == "POST /api/recorder/save" for event in ask("audit")[1]["events"])
 
 
+def test_a_reward_belongs_to_the_step_at_which_it_was_pressed(graph: Graph) -> None:
+    graph.start("twin")
+    graph.start("recorder")
+    ask = start_panel(graph, robot="twin")
+    applied = graph.listen(AppliedCommand, "arm/applied", qos.STATE)
+    graph.until(lambda: applied and ask("status")[1]["recorder"]["state"] == "idle")
+    code, told = ask("recorder/start", split="train", task=0)
+    assert code == 200, told
+    path = f"episodes/{told['episode']}/labels"
+    graph.until(lambda: ask("status")[1]["recorder"]["steps"] > 0)
+    ahead = []  # of the step that was noted, the step that was heard here: the same at every press
+    for pause in (0.11, 0.23, 0.37, 0.53, 0.17, 0.29, 0.41, 0.31, 0.19, 0.47):
+        graph.spin(pause)
+        code, label = ask(path, kind="reward", value=1.0, now=True)
+        assert code == 200, label
+        ahead.append(len(applied) - label["step_from"])
+    assert max(ahead) - min(ahead) <= 4, ahead  # 0.2 s
+
+
+def test_a_recorder_that_dies_is_not_taken_for_one_that_records(graph: Graph) -> None:
+    graph.start("twin")
+    ask = start_panel(graph, robot="twin")
+    assert "recorder" not in [link["name"] for link in ask("status")[1]["links"]]  # not every stack has one
+    process = graph.start("recorder")
+    graph.until(lambda: ask("status")[1]["recorder"]["state"] == "idle")
+    code, told = ask("recorder/start", split="train", task=0)
+    assert code == 200, told
+    episode, live = told["episode"], {"kind": "reward", "value": 1.0, "step_from": 1, "step_to": 2}
+    graph.until(lambda: ask("status")[1]["recorder"]["state"] == "recording")
+    assert ask(f"episodes/{episode}/labels", **live)[0] == 200
+    graph.spin(3.0)  # one that lives is not silent
+    status = ask("status")[1]
+    assert (status["recorder"]["state"], [link["name"] for link in status["links"] if link["silent"]]) == (
+        "recording", ["adaptation"],
+    )
+    process.kill()
+    killed = time.monotonic()
+    graph.until(lambda: ask("status")[1]["recorder"]["state"] == "failed", 10.0)
+    assert time.monotonic() - killed < 4.0
+    status = ask("status")[1]
+    assert "recorder is silent since" in status["recorder"]["message"]
+    assert "`gmps data recover` keeps what it wrote" in status["recorder"]["message"]
+    assert next(link for link in status["links"] if link["name"] == "recorder")["silent"]
+    code, told = ask(f"episodes/{episode}/labels", **live)
+    assert (code, "is recorded no more" in told["message"]) == (409, True)
+    assert ask("scene/reset", split="train", task=1)[0] == 200  # what is lost is in nobody's way
+    graph.start("recorder")
+    graph.until(lambda: ask("status")[1]["recorder"]["state"] == "idle")
+    assert ask("recorder/start", split="train", task=1)[0] == 200
+
+
+def test_an_arm_that_somebody_holds_goes_home_for_nobody_else(graph: Graph) -> None:
+    graph.start("twin")
+    ask = start_panel(graph, robot="emulator")  # a rig: its arm goes home before a task
+    graph.until(lambda: "arm" not in [link["name"] for link in ask("status")[1]["links"] if link["silent"]])
+    graph.until(lambda: ask("scene")[0] == 200)
+    people = [ask("invite", name=name, role="operator", kind="bearer")[1]["token"] for name in ("Ada", "Bob")]
+    ways: list[GuardStatus] = graph.listen(GuardStatus, "arm/guard_status", qos.STATUS)
+    session = ask("lease", people[0], action="acquire")[1]["session"]
+    with Operator(graph, session, people[0]) as operator:
+        start = ask("scene")[1]["tip"][0]
+        operator.push([0.5, 0.0, 0.0], lambda: ask("scene")[1]["tip"][0] - start > 0.05)
+        code, told = ask("scene/reset", people[1], split="train", task=0)
+        assert (code, "Ada holds the arm" in told["message"]) == (409, True)
+        operator.push([0.5, 0.0, 0.0], lambda: ask("scene")[1]["tip"][0] - start > 0.08)  # it is hers still
+        assert not any(told.homing for told in ways)
+        code, told = ask("scene/reset", people[0], split="train", task=0)
+        assert code == 200, told
+        assert ask("scene")[1]["tip"][0] - start < 0.03
+        graph.until(lambda: ask("status")[1]["lease"]["holder"] == "")  # who sends the arm home gives it back
+
+
 @pytest.mark.realtime
 def test_one_command_is_enough_to_teach_on_an_emulated_arm(graph: Graph) -> None:
     graph.environment.update(GMPS_PANEL_TOKEN=TOKEN, GMPS_DATA=str(graph.folder / "data"))
@@ -152,11 +228,11 @@ def test_one_command_is_enough_to_teach_on_an_emulated_arm(graph: Graph) -> None
 class Operator:
     """A person at the page: repeats a wish twenty times per second."""
 
-    def __init__(self, graph: Graph, session: str) -> None:
+    def __init__(self, graph: Graph, session: str, token: str = TOKEN) -> None:
         address = re.search(r"panel: http(://\S+)/login#", graph.log("panel")).group(1)
         self._open = ExitStack()
         self._socket = self._open.enter_context(
-            connect(f"ws{address}/ws/teleop", additional_headers={"Authorization": f"Bearer {TOKEN}"})
+            connect(f"ws{address}/ws/teleop", additional_headers={"Authorization": f"Bearer {token}"})
         )
         self._graph, self._session, self._seq = graph, session, 0
         self.answer: dict[str, Any] = {}

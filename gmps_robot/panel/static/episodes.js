@@ -1,14 +1,17 @@
 // The Episodes view: the table of what was recorded, with filters and pages. The chosen one is shown by replay.js.
 
-import { $, get, make, setText } from "./api.js";
+import { $, make, setText } from "./api.js";
+import { get } from "./archive.js";
 import { attempt } from "./live.js";
 import * as replay from "./replay.js";
 import * as statistics from "./statistics.js";
 
 const PAGE = 50;
+const SETTLE_MS = 200; // a key that is held walks on: what is passed by is not read
 let offset = 0;
 let total = 0;
-let asked = 0; // the newest question; an older answer is not shown
+let listing = new AbortController(); // of the newest question: an older one is dropped
+let walking = 0; // the timer's id
 
 export function start() {
   for (const field of document.querySelectorAll("[data-filter]")) {
@@ -41,12 +44,11 @@ function list() {
   const query = new URLSearchParams();
   for (const field of document.querySelectorAll("[data-filter]"))
     if (field.value.trim()) query.set(field.dataset.filter, field.value.trim());
-  const mine = ++asked;
-  statistics.load(query);
-  return attempt(async () => {
-    const answer = await get(`episodes?${new URLSearchParams({ ...Object.fromEntries(query), limit: PAGE, offset })}`);
-    if (mine === asked) render(answer);
-  });
+  listing.abort();
+  listing = new AbortController();
+  const { signal } = listing, page = new URLSearchParams({ ...Object.fromEntries(query), limit: PAGE, offset });
+  statistics.load(query, signal);
+  return attempt(async () => render(await get(`episodes?${page}`, signal)));
 }
 
 function render({ total: count, episodes }) {
@@ -90,7 +92,11 @@ function choose(line) {
 function onRowKey(event) {
   const line = document.activeElement.closest("tr");
   if (!line) return;
-  if (event.key === "Enter") choose(line);
+  if (event.key === "Enter" && !event.repeat) choose(line);
   const next = { ArrowDown: line.nextElementSibling, ArrowUp: line.previousElementSibling }[event.key];
-  if (next) { event.preventDefault(); next.focus(); choose(next); }
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+  clearTimeout(walking);
+  walking = setTimeout(() => choose(next), event.repeat ? SETTLE_MS : 0);
 }

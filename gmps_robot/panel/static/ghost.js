@@ -1,21 +1,24 @@
 // The arm as the twin has it, over the picture of a replayed step: by its measured joints, and where the command leads.
 
-import { $, get } from "./api.js";
+import { $ } from "./api.js";
+import { get } from "./archive.js";
 import { COLOURS } from "./charts.js";
 
 const known = new Map(); // step -> its outlines or their promise, of the episode that is shown
 let shown = null;
+let dropped = null; // a signal: nobody waits for this episode any more
 
-/** Another episode is shown; `redraw` when the ghost comes or goes. */
-export async function open(episode) {
+/** Another episode is shown, until `signal`. */
+export async function open(episode, signal) {
   known.clear();
-  shown = episode;
+  [shown, dropped] = [episode, signal];
   const { why } = await outlines(0).catch(({ message }) => ({ why: message }));
-  if (shown !== episode) return;
+  if (signal.aborted) return;
   $("ghost").disabled = why !== "";
   $("ghost-label").title = why ? `No ghost: ${why}` : $("ghost-label").dataset.hint;
 }
 
+/** `redraw` when the ghost comes or goes. */
 export function start(redraw) {
   $("ghost-label").dataset.hint = $("ghost-label").title;
   $("ghost").addEventListener("change", redraw);
@@ -27,7 +30,7 @@ export function at(step) {
 }
 
 function outlines(step) {
-  if (!known.has(step)) known.set(step, get(`episodes/${shown}/ghost/${step}`));
+  if (!known.has(step)) known.set(step, get(`episodes/${shown}/ghost/${step}`, dropped));
   return known.get(step);
 }
 

@@ -30,13 +30,15 @@ export function take(status) {
 export function start() {
   listen("/ws/status", (event) => {
     lastStatus = performance.now();
+    if (stop.owed) sendStop();
+    watchServer();
     take(JSON.parse(event.data));
   }, { onChange: (open, event) => { if (!open && event.code === 4401) location.assign("/login"); } });
   lastStatus = performance.now(); // a slow start of the page is not the server's silence
   setInterval(watchServer, 500);
   for (const button of document.querySelectorAll("[data-action]"))
     button.addEventListener("click", () => send(button.dataset.action, button.dataset.value));
-  $("banner-close").addEventListener("click", () => showBanner(""));
+  $("banner-close").addEventListener("click", () => showBanner("", { stop: false }));
   $("stop-button").addEventListener("pointerdown", stopArm); // not click: that would wait for the finger to leave
   $("stop-button").addEventListener("click", stopArm);
 }
@@ -57,27 +59,41 @@ function watchServer() {
 
 // ---- STOP -------------------------------------------------------------------------------------------------------
 
-let lastStop = -Infinity;
+const stop = {
+  pressed: -Infinity, // performance.now()
+  confirmed: -Infinity, // when the last one that the arm confirmed was sent
+  owed: "", // time of day of a STOP that no server has answered: it is sent again as soon as one speaks
+};
+
+export function stopArm() {
+  if (performance.now() - stop.pressed < 400) return; // pointerdown and click are one press
+  stop.pressed = performance.now();
+  sendStop();
+}
 
 /** Over plain HTTP, up to three times; shouts when the arm does not confirm. */
-export async function stopArm() {
-  if (performance.now() - lastStop < 400) return; // pointerdown and click are one press
-  lastStop = performance.now();
+async function sendStop() {
+  const began = performance.now(), { owed } = stop, at = owed || clock(new Date());
+  stop.owed = "";
   $("stop-button").classList.add("sending");
-  let why = "";
+  let failure = null;
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
       await post("arm/stop", { reason: "STOP was pressed in the panel" }, { timeout: STOP_TIMEOUT_MS });
       $("stop-button").classList.remove("sending");
-      showBanner("");
+      stop.confirmed = began;
+      showBanner(owed && `The STOP of ${owed} has reached the arm only now: it is stopped.`, { stop: false });
       return;
     } catch (error) {
-      why = error.message;
+      failure = error;
     }
   }
   $("stop-button").classList.remove("sending");
+  if (stop.confirmed > began) return; // a later one was
   const act = live.status?.mode === "twin" ? "End the twin in its terminal." : "Press the robot's own emergency stop now.";
-  showBanner(`STOP was not confirmed (${why}). ${act}`, { stop: true });
+  if (!failure.answered) stop.owed = at;
+  const again = stop.owed && " This page sends it again as soon as the server speaks.";
+  showBanner(`STOP was not confirmed (${failure.message}). ${act}${again}`, { stop: true });
 }
 
 // ---- Commands ---------------------------------------------------------------------------------------------------
@@ -111,7 +127,7 @@ export async function send(action, value) {
     const answer = await post(action, body ?? null);
     sentFor.set(action, where);
     setTimeout(() => { sentFor.delete(action); renderButtons(); }, 3000);
-    if (!document.body.classList.contains("stop-failed")) showBanner("");
+    showBanner("");
     inFlight.delete(action);
     take(answer);
   } catch (error) {
@@ -126,10 +142,10 @@ export async function send(action, value) {
 export async function attempt(work) {
   try {
     await work();
-    if (!document.body.classList.contains("stop-failed")) showBanner("");
+    showBanner("");
     return true;
   } catch (error) {
-    showBanner(error.message);
+    if (error.name !== "AbortError") showBanner(error.message); // else nobody waits for it any more
     return false;
   }
 }

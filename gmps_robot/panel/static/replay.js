@@ -1,6 +1,7 @@
 // One recorded episode: its pictures with its signals, its labels, its playing back on the twin.
 
-import { $, clock, get, make, post, setText } from "./api.js";
+import { $, clock, make, post, setText } from "./api.js";
+import * as archive from "./archive.js";
 import { COLOURS, draw, lineChart } from "./charts.js";
 import * as ghost from "./ghost.js";
 import { attempt, isOperator, live, onStatus } from "./live.js";
@@ -10,11 +11,14 @@ let episode = null; // the row of /api/episodes/{id}
 let signals = null;
 let camera = null; // how the picture sees the table; null: not known
 let step = 0;
+let reading = new AbortController(); // of this episode: what nobody waits for any more is dropped
 let playing = 0; // the timer's id; 0: it stands
 let changed = () => {}; // tells the table that a label has come
 const pictures = new Map(); // step -> picture or its promise, of this episode
 
 export const current = () => episode?.episode ?? null;
+
+const get = (path) => archive.get(path, reading.signal);
 
 export function start(onChange) {
   changed = onChange;
@@ -41,12 +45,16 @@ export function show() {
 
 export async function open(id) {
   pause();
+  reading.abort();
+  reading = new AbortController();
+  const { signal } = reading;
   await attempt(async () => {
     camera ??= await get("camera").catch(() => null); // not known: nothing is drawn over the picture
+    signal.throwIfAborted();
     const [row, lines] = await Promise.all([get(`episodes/${id}`), get(`episodes/${id}/signals`)]);
     [episode, signals, step] = [row, lines, 0];
     pictures.clear();
-    ghost.open(id);
+    ghost.open(id, signal);
     renderFacts();
     $("film-step").max = Math.max(0, signals.t.length - 1);
     $("film-step").disabled = signals.t.length === 0;
@@ -80,11 +88,7 @@ function renderActs() {
 // ---- Pictures and signals ---------------------------------------------------------------------------------------
 
 function picture(k) {
-  if (!pictures.has(k)) {
-    const image = new Image();
-    image.src = `/api/episodes/${current()}/frames/${k}.jpg`;
-    pictures.set(k, image.decode().then(() => image));
-  }
+  if (!pictures.has(k)) pictures.set(k, archive.picture(`/api/episodes/${current()}/frames/${k}.jpg`, reading.signal));
   return pictures.get(k);
 }
 
@@ -94,10 +98,10 @@ async function showStep(k) {
   const t = signals.t[k] ?? 0;
   setText("film-at", `${k} of ${Math.max(0, signals.t.length - 1)}, ${t.toFixed(2)} s`);
   markStep(t);
-  const mine = current();
+  const { signal } = reading;
   try {
     const [image, outlines] = await Promise.all([picture(k), ghost.at(k)]);
-    if (mine !== current() || step !== k) return;
+    if (signal.aborted || step !== k) return;
     const canvas = $("film-picture");
     const larger = Math.max(1, Math.ceil(640 / image.naturalWidth)); // what is drawn over a small picture stays sharp
     canvas.width = larger * image.naturalWidth;
@@ -107,6 +111,7 @@ async function showStep(k) {
     drawPaths(canvas, k);
     canvas.dataset.step = k;
   } catch {
+    if (signal.aborted) return;
     pictures.delete(k);
     setText("film-words", `Picture ${k} could not be read.`);
   }

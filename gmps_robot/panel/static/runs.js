@@ -1,6 +1,7 @@
 // The Runs view: training and adaptation runs of the catalogue, and the curves of the chosen one.
 
-import { $, get, make, setText } from "./api.js";
+import { $, make, setText } from "./api.js";
+import { get } from "./archive.js";
 import { draw, lineChart } from "./charts.js";
 import { attempt } from "./live.js";
 

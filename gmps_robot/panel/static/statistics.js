@@ -1,22 +1,19 @@
 // What there is to say of all the episodes that pass the filters: counts, success, length, smoothness, when they were judged.
 
-import { $, get, make, percent, setText } from "./api.js";
+import { $, make, percent, setText } from "./api.js";
+import { get } from "./archive.js";
 import { COLOURS, VERDICTS, barChart, draw } from "./charts.js";
 import { attempt } from "./live.js";
 
 const MEASURES = { seconds: "s", speed: "m/s", jerk: "m/s³" };
 let found = null; // the answer of /api/statistics
-let asked = 0; // the newest question; an older answer is not shown
 
 export function start() { $("group-by").addEventListener("change", render); }
 
-/** Ask for the episodes of `query`, URLSearchParams as of /api/episodes. */
-export function load(query) {
-  const mine = ++asked;
+/** Ask for the episodes of `query`, URLSearchParams as of /api/episodes; `signal` drops the question. */
+export function load(query, signal) {
   return attempt(async () => {
-    const answer = await get(`statistics?${query}`);
-    if (mine !== asked) return;
-    found = answer;
+    found = await get(`statistics?${query}`, signal);
     render();
   });
 }

@@ -11,13 +11,16 @@ let tasks = null; // the answer of /api/tasks
 let busy = false; // a command waits for its answer
 let kept = ""; // what became of the last episode
 let marked = { episode: "", count: 0 }; // live rewards of the open episode
+let repeated = { episode: "", words: "" }; // the take that was begun by Again, and what a person must do for it
 let shownTask; // the id of the task that the list shows as chosen
 
 export function start() {
   const acts = { record, keep: () => save(true), "keep-fail": () => save(false), again, discard,
-                 "teach-next": () => choose(tasks.next), "mark-1": () => mark("reward", 1),
-                 "mark-half": () => mark("reward", 0.5), "mark-stage": () => mark("stage", 1) };
+                 "teach-next": () => choose(tasks.next) };
   for (const [id, work] of Object.entries(acts)) $(id).addEventListener("click", () => run(work));
+  const marks = { "mark-1": ["reward", 1], "mark-half": ["reward", 0.5], "mark-stage": ["stage", 1] };
+  for (const [id, words] of Object.entries(marks)) // one does not wait for the one before
+    $(id).addEventListener("click", () => attempt(() => mark(...words)));
   $("tasks").addEventListener("keydown", onTaskKey);
   $("camera").addEventListener("drawn", drawGoal);
   onStatus(render);
@@ -35,7 +38,7 @@ async function listTasks() {
 const chosen = () => live.status?.teach ?? null;
 
 async function choose(index) {
-  kept = (await post("scene/reset", { split: SPLIT, task: index }, { timeout: 40000 })).message;
+  kept = (await post("scene/reset", { split: SPLIT, task: index }, { timeout: 60000 })).message;
 }
 
 function renderTasks() {
@@ -121,6 +124,9 @@ async function run(work) {
   render(live.status);
 }
 
+/** A key of one press: sent again it is the same label, and the next press is another one. */
+const press = (episode, kind) => `${episode}-${kind}-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`;
+
 async function record() {
   kept = "";
   await post("recorder/start", {});
@@ -128,7 +134,7 @@ async function record() {
 
 async function save(accepted) {
   const { episode } = recorder();
-  await post(`episodes/${episode}/labels`, { kind: "success", value: accepted ? 1 : 0, key: `${episode}-success` });
+  await post(`episodes/${episode}/labels`, { kind: "success", value: accepted ? 1 : 0, key: press(episode, "success") });
   const { message } = await post("recorder/save", { episode, accepted });
   await listTasks();
   if (tasks.next !== null) await choose(tasks.next);
@@ -136,8 +142,10 @@ async function save(accepted) {
 }
 
 async function again() {
-  await post("recorder/again", { episode: recorder().episode, reason: "taken again" });
-  kept = "Put aside; recording again.";
+  const body = { episode: recorder().episode, reason: "taken again" };
+  const { episode, message } = await post("recorder/again", body, { timeout: 60000 }); // an arm goes home between
+  repeated = { episode, words: `Put aside; recording again. ${message}`.trim() };
+  kept = "";
 }
 
 async function discard() {
@@ -149,9 +157,10 @@ async function discard() {
 }
 
 async function mark(kind, value) {
-  const { episode, steps } = recorder();
-  await post(`episodes/${episode}/labels`, { kind, value, step_from: steps, step_to: steps + 1, key: `${episode}-${kind}-${steps}` });
+  const { episode } = recorder();
+  await post(`episodes/${episode}/labels`, { kind, value, now: true, key: press(episode, kind) });
   marked = { episode, count: (marked.episode === episode ? marked.count : 0) + 1 };
+  render(live.status);
 }
 
 function render(status) {
@@ -169,12 +178,12 @@ function render(status) {
 
 function renderTeach(status) {
   if (!status) return;
-  const { state, seconds, steps, dropped, message } = recorder(), task = chosen();
+  const { state, episode, seconds, steps, dropped, message } = recorder(), task = chosen();
   $("teach").dataset.state = state;
   setText("teach-headline", { recording: "Recording", refusing: "Cannot record", failed: "Recording failed" }[state]
     ?? (task ? "Ready to record" : "Choose a task"));
   const goal = task ? `Task ${task.index}: block into the green ring, x ${task.context[0].toFixed(2)} m, y ${task.context[1].toFixed(2)} m.` : "";
-  const said = { recording: "", refusing: message, failed: message }[state] ?? kept;
+  const said = { recording: repeated.episode === episode ? repeated.words : "", refusing: message, failed: message }[state] ?? kept;
   setText("teach-line", `${goal} ${said}`.trim() || "Press Next task, or choose one below.");
   setText("record-seconds", state === "recording" ? `${seconds.toFixed(1)} s` : "");
   setText("record-steps", state === "recording" ? `${steps} steps${dropped ? `, ${dropped} dropped` : ""}` : "");

@@ -79,10 +79,10 @@ class RosBridge(RosTeaching):
     def state(self) -> PanelState:
         """See `PanelBridge.state`."""
         now = time.monotonic()
-        links = tuple(self._link(name, hint, now) for name, hint in HINTS.items())
+        links = (*(self._link(name, hint, now) for name, hint in HINTS.items()), *self._recorder.links())
         return PanelState(
             self._mode, self._reward, self._session, self._guard, links, self._task_text(), self._planned,
-            self._holder, self._recorder, self._checkpoint, self._calibrator.view(),
+            self._holder, self._recorder.view(), self._checkpoint, self._calibrator.view(),
         )
 
     def frame(self) -> Frame | None:

@@ -9,9 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import simplejpeg
 from gmps_msgs.msg import ArmCommand as ArmCommandMsg
-from gmps_msgs.msg import RecorderStatus
 from gmps_msgs.msg import SceneState as SceneStateMsg
-from gmps_msgs.srv import ArmLease, RecorderDiscard, RecorderSave, RecorderStart, SceneReplay, SceneReset
+from gmps_msgs.srv import ArmLease, SceneReplay, SceneReset
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.node import Node
@@ -21,15 +20,15 @@ from gmps_robot.control.session_status import ENDED, SessionStatus
 from gmps_robot.errors import SessionError
 from gmps_robot.families.family import Family
 from gmps_robot.panel.bridge import Frame, GuardView
-from gmps_robot.panel.bridge_teach import CameraView, RecorderView, SceneView
+from gmps_robot.panel.bridge_teach import CameraView, SceneView
 from gmps_robot.rig import RigCalibration
 from gmps_robot.tasks import Task
 from gmps_robot.types import ArmCommand
 from gmps_robot_nodes import conversions, qos
 from gmps_robot_nodes.activation import Activation
 from gmps_robot_nodes.panel_calls import agreed, ask
+from gmps_robot_nodes.panel_recorder import PanelRecorder
 
-SAVE_PATIENCE = 20.0  # what is on its way to the disk has to arrive there before an episode is kept [s]
 REPLAY_PATIENCE = 60.0  # [s]
 HOMING_PATIENCE = 45.0  # [s]
 SCENE_FRESH = 1.0  # [s]
@@ -50,22 +49,18 @@ class RosTeaching:
             checkpoint: what the adapt node begins from.
         """
         self._node, self._family, self._rig, self._robot, self._checkpoint = node, family, rig, robot, checkpoint
-        self._recorder = RecorderView("failed", message="Nothing was heard of the recorder: is its node running?")
+        self._recorder = PanelRecorder(node)
         self._scene: tuple[float, SceneView] | None = None
-        self._homing, self._lease = False, ""
+        self._homing = False
         self._numbers = itertools.count(1)
         self._commands = node.create_publisher(ArmCommandMsg, "teleop/command", qos.COMMAND)
         self._lease_desk = node.create_client(ArmLease, "arm/lease")
         self._home = node.create_client(Trigger, "arm/home")
         self._reset = node.create_client(SceneReset, "scene/reset")
         self._replay = node.create_client(SceneReplay, "scene/replay")
-        self._start_recording = node.create_client(RecorderStart, "recorder/start")
-        self._save = node.create_client(RecorderSave, "recorder/save")
-        self._discard = node.create_client(RecorderDiscard, "recorder/discard")
         self._parameters = node.create_client(SetParameters, "adapt/set_parameters")
         self._adapt = Activation(node, "adapt")
         node.create_subscription(SceneStateMsg, "scene/state", self._on_scene, qos.STATE)
-        node.create_subscription(RecorderStatus, "recorder/status", self._on_recorder, qos.STATUS)
 
     # Of the bridge that this is a part of.
     _session: SessionStatus
@@ -76,13 +71,11 @@ class RosTeaching:
         """See `TeachBridge.lease_acquire`."""
         answer = ask(self._lease_desk, ArmLease.Request(action="acquire", holder=holder))
         agreed(answer)
-        self._lease = str(answer.lease)
-        return self._lease
+        return str(answer.lease)
 
     def lease_release(self, lease: str) -> None:
         """See `TeachBridge.lease_release`."""
         ask(self._lease_desk, ArmLease.Request(action="release", lease=lease))
-        self._lease = ""
 
     def teleop(self, velocity: tuple[float, float, float], gripper: float, lease: str) -> None:
         """See `TeachBridge.teleop`."""
@@ -111,12 +104,12 @@ class RosTeaching:
         projection = lens.matrix @ np.column_stack([turn, -turn @ np.array(pose.position)])
         return CameraView(width, height, tuple(projection.ravel().tolist()), self._rig.rig_id)
 
-    def reset_scene(self, task: Task, seed: int) -> str:
+    def reset_scene(self, task: Task, seed: int, lease: str) -> str:
         """See `TeachBridge.reset_scene`."""
         if self._session.phase not in ENDED:
             raise SessionError("an adaptation runs; end it before you teach")
         if self._robot != "twin":
-            self._go_home()
+            self._go_home(lease)
         if self._robot == "sawyer":
             return BY_HAND
         agreed(ask(self._reset, SceneReset.Request(task=task.to_json(), seed=seed)))
@@ -124,18 +117,15 @@ class RosTeaching:
 
     def record_start(self, task: Task, operator: str) -> str:
         """See `TeachBridge.record_start`."""
-        request = RecorderStart.Request(task=task.to_json(), source="demo", operator_name=operator)
-        answer = ask(self._start_recording, request)
-        agreed(answer)
-        return str(answer.episode)
+        return self._recorder.start(task, operator)
 
     def record_save(self, episode: str, accepted: bool) -> str:
         """See `TeachBridge.record_save`."""
-        return agreed(ask(self._save, RecorderSave.Request(episode=episode, accepted=accepted), SAVE_PATIENCE))
+        return self._recorder.save(episode, accepted)
 
     def record_discard(self, episode: str, reason: str) -> str:
         """See `TeachBridge.record_discard`."""
-        return agreed(ask(self._discard, RecorderDiscard.Request(episode=episode, reason=reason), SAVE_PATIENCE))
+        return self._recorder.discard(episode, reason)
 
     def replay(self, episode: str) -> str:
         """See `TeachBridge.replay`."""
@@ -156,10 +146,13 @@ class RosTeaching:
         self._adapt.put_down(ask)  # the next start loads it
         self._checkpoint = name
 
-    def _go_home(self) -> None:
-        """Let a rig's arm go home, for which nobody may hold it, and wait until it is there."""
-        if self._lease:
-            self.lease_release(self._lease)
+    def _go_home(self, lease: str) -> None:
+        """Let a rig's arm go home, for which nobody may hold it, and wait until it is there.
+
+        `lease` is of whoever asks, who gives the arm back by that; what somebody else holds the driver refuses to move.
+        """
+        if lease:
+            self.lease_release(lease)
         agreed(ask(self._home, Trigger.Request()))
         end = time.monotonic() + HOMING_PATIENCE
         time.sleep(0.5)  # the guard tells of the way home with its next status
@@ -173,10 +166,3 @@ class RosTeaching:
         stamp = conversions.to_ns(message.header.stamp)
         view = SceneView((tip.x, tip.y, tip.z), (block.x, block.y, block.z), stamp)
         self._scene = time.monotonic(), view
-
-    def _on_recorder(self, message: RecorderStatus) -> None:
-        task = Task.from_json(message.task).task_id if message.task else ""
-        self._recorder = RecorderView(
-            message.state, message.episode, task, float(message.seconds), int(message.steps), int(message.bytes),
-            int(message.dropped), message.message,
-        )

@@ -33,6 +33,7 @@ from gmps_robot_nodes.spinning import Ending, main
 
 BEAT = 0.02  # [s]
 STATUS_PERIOD = 0.5  # [s]
+STEP_PERIOD = 0.03  # while steps come: a reward belongs to the one at which a person pressed [s]
 MODES = {"twin": "twin", "sawyer": "robot", "emulator": "emulator"}
 
 
@@ -61,6 +62,7 @@ class RecorderNode(Node):
         self._topics = RecorderTopics(self, record)
         self._status = self.create_publisher(RecorderStatus, "recorder/status", qos.STATUS)
         self._told: tuple[object, ...] = ()
+        self._told_steps = 0
         self._told_at = 0.0
         self._note = ""  # what a person who teaches should know beside what the recorder says
         self.create_service(RecorderStart, "recorder/start", self._start)
@@ -157,16 +159,17 @@ class RecorderNode(Node):
         return self._catalog
 
     def _tell(self) -> None:
-        """Publish where things stand, when they change and twice a second."""
+        """Publish where things stand, when they change, with every step, and twice a second."""
         report, now = self._recorder.report, time.monotonic()
         note = self._note or ("" if self._session is None else self._session.note)
         awaits = self._topics.awaited()
         news = (report.state, report.episode, report.message, note, *awaits)
-        if news == self._told and now - self._told_at < STATUS_PERIOD:
+        quiet = now - self._told_at
+        if news == self._told and quiet < (STATUS_PERIOD if report.steps == self._told_steps else STEP_PERIOD):
             return
         if report.message and report.message not in self._told:
             self.get_logger().warning(report.message)
-        self._told, self._told_at = news, now
+        self._told, self._told_steps, self._told_at = news, report.steps, now
         self._status.publish(
             RecorderStatus(
                 header=conversions.header(time.time_ns()), state=report.state, episode=report.episode,
