@@ -1,6 +1,7 @@
 """AdaptationSession: from a task to an adapted policy, one episode at a time.
 
-    idle -> (awaiting_reset -> collecting k/K -> awaiting_label)* -> adapting -> evaluating -> done | rolled_back
+    idle -> (awaiting_reset -> resetting -> collecting k/K -> awaiting_label)* -> adapting -> evaluating
+         -> done | rolled_back
 
 The same episodes run first without adaptation (stage `before`), then with exploration (stage `adapt`), then with the
 adapted policy (stage `after`); in `before` and `after` the acting phase is called `evaluating`. A session has no clock
@@ -42,12 +43,7 @@ class AdaptationSession:
     """One adaptation at a time. See the module for the phases and `ALLOWED` for what each phase takes."""
 
     def __init__(
-        self,
-        policy: MetaPolicy,
-        family: Family,
-        config: SessionConfig,
-        *,
-        clock: Callable[[], float],
+        self, policy: MetaPolicy, family: Family, config: SessionConfig, *, clock: Callable[[], float],
         save: SaveAdapted | None = None,
     ) -> None:
         """Hold `policy` (theta), ready to start.
@@ -72,8 +68,8 @@ class AdaptationSession:
         self._rng = np.random.default_rng(config.seed)
         self._latents: Float32Array = np.zeros((0, policy.spec.latent_size), dtype=np.float32)
         self._buffer = self._new_buffer()
-        self._began = 0.0
-        self._changed = False
+        self._began, self._changed = 0.0, False
+        self._news = ""  # what has happened, told until the next episode begins
 
     @property
     def status(self) -> SessionStatus:
@@ -109,12 +105,18 @@ class AdaptationSession:
         self._status = SessionStatus(task_id=task.task_id, updates=self._config.updates, horizon=self._family.horizon)
         self._enter_stage("before" if self._config.evaluation_episodes else "adapt")
 
-    def reset_done(self) -> None:
-        """The arm is at its start and the scene is as at the beginning: the next episode begins.
+    def begin_reset(self) -> None:
+        """Hands are clear: everything is put back by itself; raises SessionError where nobody waits for that."""
+        require(self._status, "begin_reset")
+        self._announce("resetting", "it begins when arm and object are at their start, keep clear")
 
-        Raises:
-            SessionError: no reset was asked for.
-        """
+    def reset_failed(self, reason: str) -> None:
+        """Not everything got to its start, and it is asked for anew; raises SessionError while nothing is put back."""
+        require(self._status, "reset_failed")
+        self._ask_for_reset(reason)
+
+    def reset_done(self) -> None:
+        """Everything is at its start: the next episode begins; raises SessionError where no reset was asked for."""
         require(self._status, "reset_done")
         self._buffer, self._began = self._new_buffer(), self._clock()
         phase: Phase = "collecting" if self._status.stage == "adapt" else "evaluating"
@@ -175,11 +177,7 @@ class AdaptationSession:
         self._after_label()
 
     def discard_episode(self, reason: str) -> None:
-        """Throw the present episode away (the camera failed, someone moved the block) and ask for it again.
-
-        Raises:
-            SessionError: no episode is running or waiting for its label.
-        """
+        """Throw the present episode away and ask for it again; raises SessionError where none runs or is judged."""
         require(self._status, "discard_episode")
         self._ask_for_reset(f"{self._status.where()} was discarded: {reason}")
 
@@ -193,6 +191,8 @@ class AdaptationSession:
         """Go on where `pause` left off."""
         if self._status.paused:
             self._status = replace(self._status, paused=False, message=f"{self._status.where()} goes on")
+            if self._status.phase == "awaiting_reset":
+                self._ask_for_reset(self._news)
 
     def stop(self, reason: str) -> None:
         """End the session at once: the arm holds, theta is in force again, finished episodes stay. From anywhere."""
@@ -212,11 +212,7 @@ class AdaptationSession:
         self._decide_for("accepted", "a person accepted the adapted policy")
 
     def roll_back(self) -> None:
-        """A person goes back to the policy from before adaptation.
-
-        Raises:
-            SessionError: the session is not over.
-        """
+        """A person goes back to the policy from before adaptation; raises SessionError before the session is over."""
         require(self._status, "roll_back")
         self._decide_for("rolled_back", "a person rolled back to the policy from before adaptation")
 
@@ -261,9 +257,13 @@ class AdaptationSession:
         self._status = replace(self._status, stage=stage, episode=1, episodes=count)
         self._ask_for_reset(message)
 
-    def _ask_for_reset(self, message: str = "") -> None:
-        ask = f"{self._status.where()} is next: put everything back at its start, then confirm"
-        self._go("awaiting_reset", f"{message}. {ask}" if message else ask, step=0)
+    def _ask_for_reset(self, news: str = "") -> None:
+        self._news = news
+        self._announce("awaiting_reset", "put everything back at its start, then confirm")
+
+    def _announce(self, phase: Phase, what: str) -> None:
+        said = f"{self._status.where()} is next: {what}"
+        self._go(phase, f"{self._news}. {said}" if self._news else said, step=0)
 
     def _after_label(self) -> None:
         """What follows a labelled episode."""

@@ -12,7 +12,8 @@ from gmps_robot.errors import SessionError
 from gmps_robot.types import FloatArray, Trajectory
 
 Phase = Literal[
-    "idle", "awaiting_reset", "collecting", "awaiting_label", "adapting", "evaluating", "done", "rolled_back", "stopped"
+    "idle", "awaiting_reset", "resetting", "collecting", "awaiting_label", "adapting", "evaluating",
+    "done", "rolled_back", "stopped",
 ]
 Stage = Literal["before", "adapt", "after"]
 Decision = Literal["", "accepted", "rolled_back"]
@@ -26,7 +27,9 @@ RUNNING: frozenset[Phase] = frozenset(PHASES) - ENDED
 # What may be asked when. `act`, `record_applied`, `advance`, `pause` and `stop` are harmless in any phase.
 ALLOWED: Mapping[str, frozenset[Phase]] = {
     "start": ENDED,
-    "reset_done": frozenset({"awaiting_reset"}),
+    "begin_reset": frozenset({"awaiting_reset"}),
+    "reset_failed": frozenset({"resetting"}),
+    "reset_done": frozenset({"awaiting_reset", "resetting"}),
     "label": frozenset({"awaiting_label"}),
     "discard_episode": ACTING | {"awaiting_label"},
     "accept": frozenset({"done", "rolled_back"}),

@@ -226,7 +226,8 @@ class FakeBridge(FakeTeaching, FakeCalibrating):
         acting: Phase = "collecting" if s.stage == "adapt" else "evaluating"
         if s.episode < s.episodes:
             self._session = replace(s, episode=s.episode + 1)
-            self._enter("awaiting_reset" if self._reward == "human" else acting)
+            by_hand = self._reward == "human" or (self._reward, self._mode) == ("marker", "robot")
+            self._enter("awaiting_reset" if by_hand else acting)
         elif s.stage == "before":
             self._begin_stage("adapt")
         elif s.stage == "adapt":

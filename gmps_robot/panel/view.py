@@ -104,9 +104,10 @@ def explain(state: PanelState) -> Words:
 
 def _phase_words(state: PanelState) -> Words:
     session, person = state.session, state.reward == "human"
+    if session.phase == "resetting" or (session.phase == "awaiting_reset" and not _by_hand(state)):
+        ask = "Arm and block go back to their start: keep your hands out of the work area."
+        return _ask("Resetting", ask, session, "run")
     if session.phase == "awaiting_reset":
-        if not person:
-            return Words("Resetting", "Arm and block go back to their start.", "run")
         ask = "Place the block on its mark, take your hands out of the work area, then press Block is back."
         return _ask("Put the block back", ask, session)
     if session.phase == "awaiting_label":
@@ -126,10 +127,15 @@ def _phase_words(state: PanelState) -> Words:
     return table[session.phase]
 
 
-def _ask(headline: str, ask: str, session: SessionStatus) -> Words:
+def _by_hand(state: PanelState) -> bool:
+    """Whether a person puts the block back: who waits for nobody is `resetting`, and a simulated scene is put back."""
+    return state.session.phase == "awaiting_reset" and state.reward != "twin"
+
+
+def _ask(headline: str, ask: str, session: SessionStatus, tone: str = "ask") -> Words:
     """The session ends its message with a question of its own; what it says before that is news."""
     news = session.message.rpartition(". ")[0]
-    return Words(headline, f"{ask} {news[:1].upper()}{news[1:]}".strip(), "ask")
+    return Words(headline, f"{ask} {news[:1].upper()}{news[1:]}".strip(), tone)
 
 
 def _acting(session: SessionStatus) -> str:
@@ -155,8 +161,10 @@ def allowed(state: PanelState) -> frozenset[str]:
             actions.add("resume")
     elif state.guard.state not in (*STOPPED, *OFF):
         actions.add("start")
-    if state.reward == "human" and not session.paused:
-        actions |= {"awaiting_label": {"label"}, "awaiting_reset": {"reset_done"}}.get(session.phase, set())
+    if not session.paused and _by_hand(state):
+        actions.add("reset_done")
+    if not session.paused and session.phase == "awaiting_label" and state.reward == "human":
+        actions.add("label")
     if session.phase in FINISHED and session.decision:
         actions.add("roll_back" if session.decision == "accepted" else "accept")
     return frozenset(actions)

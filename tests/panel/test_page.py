@@ -126,6 +126,19 @@ def test_a_person_judges_and_puts_the_block_back_each_exactly_once(open_tab, pic
     expect(page.locator("#side-before .side-text")).to_contain_text("1 of 2")
 
 
+def test_where_a_marker_judges_on_a_robot_a_person_is_asked_for_the_block_alone(open_tab) -> None:
+    tab = open_tab(mode="robot", reward="marker", evaluation_episodes=2)
+    page = tab.page
+    page.click(tab.button("start"))
+    expect(page.locator("#headline")).to_have_text("Put the block back")
+    expect(page.locator(tab.button("label") + ":visible")).to_have_count(0)
+    page.click(tab.button("reset_done", ":enabled"))
+    expect(page.locator(tab.button("reset_done"))).to_be_hidden()
+    expect(page.locator("#progress-text")).to_contain_text("Episode 2 of 2")
+    expect(page.locator(tab.button("reset_done"))).to_be_enabled()
+    assert tab.calls("reset_done") == [("reset_done",)]
+
+
 def test_stop_reaches_the_arm_once_and_only_a_person_releases_it(open_tab) -> None:
     tab = open_tab(reward="twin", episode_seconds=60.0)
     page = tab.page

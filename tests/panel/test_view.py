@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from gmps_robot.control.session_status import Phase, SessionStatus, Stage
 from gmps_robot.panel import plan, view
-from gmps_robot.panel.bridge import GuardState, GuardView, Link, PanelState
+from gmps_robot.panel.bridge import GuardState, GuardView, Link, PanelState, RewardSource
 
 ALWAYS = {"arm/stop", "arm/kill"}
 COMMANDS = {
@@ -43,6 +43,8 @@ def test_every_phase_has_words_and_stop_is_always_there(phase: Phase, stage: Sta
     [
         ({"phase": "idle"}, {"start"}),
         ({"phase": "awaiting_reset"}, {"stop", "pause", "reset_done"}),
+        ({"phase": "awaiting_reset", "paused": True}, {"stop", "resume"}),
+        ({"phase": "resetting"}, {"stop", "pause"}),
         ({"phase": "collecting"}, {"stop", "pause"}),
         ({"phase": "collecting", "paused": True}, {"stop", "resume"}),
         ({"phase": "awaiting_label"}, {"stop", "pause", "label"}),
@@ -136,6 +138,28 @@ def test_the_length_of_the_session_is_known_as_soon_as_it_shows(
 ) -> None:
     state = replace(_state(**session), planned_episodes=12)
     assert plan.planned(state) == plan.Plan(*expected)
+
+
+@pytest.mark.parametrize("reward", ["human", "marker"])
+def test_where_a_marker_judges_a_person_still_puts_the_block_back(reward: RewardSource) -> None:
+    state = replace(_state(phase="awaiting_reset", episode=1), reward=reward)
+    words = view.explain(state)
+    assert (words.headline, words.tone) == ("Put the block back", "ask")
+    assert "press Block is back" in words.instruction
+    assert "reset_done" in view.allowed(state)
+    assert "label" not in view.allowed(replace(_state(phase="awaiting_label"), reward="marker"))
+
+
+@pytest.mark.parametrize("reward", ["human", "marker", "twin"])
+def test_while_the_arm_goes_to_its_start_nobody_is_asked_to_reach_in(reward: RewardSource) -> None:
+    said = "Episode 1 was discarded: the camera failed. episode 1 of 5 is next: it begins when all is there, keep clear"
+    state = replace(_state(phase="resetting", episode=1, message=said), reward=reward)
+    words = view.explain(state)
+    assert (words.headline, words.tone) == ("Resetting", "run")
+    assert "keep your hands out" in words.instruction
+    assert "Place the block" not in words.instruction
+    assert "the camera failed" in words.instruction
+    assert "reset_done" not in view.allowed(state)
 
 
 def test_nobody_is_asked_for_what_the_twin_does_itself() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from gmps_robot_nodes.adapt_run import LATE_SCENE, AdaptRun, RewardSource
+import pytest
+from gmps_robot_nodes.adapt_run import LATE_SCENE, RESET_PATIENCE, AdaptRun, RewardSource
 from gmps_robot_nodes.pairing import Pairing, Part
 
 from gmps_robot.control.session_status import SessionStatus
+from gmps_robot.errors import SessionError
 from gmps_robot.tasks import Task
 from gmps_robot.types import AppliedCommand, FloatArray, SceneState
 from tests.unit.session_world import FAMILY, TASK, Clock, make_policy, make_session
@@ -16,18 +18,23 @@ class Hands:
     """Notes what it is asked for."""
 
     resetting = False
+    there = True  # somebody who can put things back
 
     def __init__(self) -> None:
         self.film: list[bytes] = []
         self.sent: list[FloatArray | None] = []
         self.resets = 0
+        self.ended = 0
 
     def send(self, action: FloatArray | None, answers_ns: int) -> None:
         self.sent.append(action)
 
     def ask_reset(self, task: Task, seed: int, film: bool) -> bool:
-        self.resets += 1
-        return True
+        self.resets += self.there
+        return self.there
+
+    def end_reset(self) -> None:
+        self.ended += 1
 
 
 def make_run(
@@ -123,7 +130,7 @@ def test_an_end_that_no_tracker_saw_is_not_judged_but_run_again() -> None:
     clock.now += LATE_SCENE + 0.1
     run.progress()
     status = run.session.status
-    assert (status.phase, status.before_returns) == ("awaiting_reset", ())
+    assert (status.phase, status.before_returns) == ("resetting", ())
     assert "the marker was not seen at its end" in status.message
     run.progress()
     assert hands.resets == 2
@@ -135,6 +142,111 @@ def test_where_a_person_puts_the_object_back_the_arm_waits_for_their_word() -> N
     assert hands.resets == 0
     run.confirm()
     run.progress()
+    assert hands.resets == 1
+
+
+def by_hand(**given: object) -> tuple[AdaptRun, Hands, Pairing]:
+    """A run whose arm is on its way to the start, because a person has said that hands are clear."""
+    run, hands, pairing = make_run(reward="marker", by_hand=True, **given)  # type: ignore[arg-type]
+    run.progress()
+    run.confirm()
+    run.progress()
+    assert (run.session.status.phase, hands.resets) == ("resetting", 1)
+    assert "keep clear" in run.session.status.message
+    return run, hands, pairing
+
+
+def must_be_confirmed_again(run: AdaptRun, hands: Hands, why: str) -> None:
+    """Nothing moves by itself any more, and the person is told why they are asked."""
+    resets = hands.resets
+    run.progress()
+    status = run.session.status
+    assert (status.phase, hands.resets) == ("awaiting_reset", resets)
+    assert why in status.message
+    assert "put everything back at its start, then confirm" in status.message
+    run.confirm()
+    run.progress()
+    assert (run.session.status.phase, hands.resets) == ("resetting", resets + 1)
+
+
+def test_a_way_home_that_failed_is_not_tried_again_before_a_person_confirms_again() -> None:
+    run, hands, _ = by_hand()
+    run.reset_failed("ada has taken the arm")
+    must_be_confirmed_again(run, hands, "ada has taken the arm. episode 1 of 2")
+
+
+def test_a_reset_that_nobody_answers_is_not_tried_again_before_a_person_confirms_again() -> None:
+    clock = Clock()
+    run, hands, _ = by_hand(clock=clock)
+    clock.now += RESET_PATIENCE + 0.1
+    run.watch(10.0)
+    assert hands.ended == 1  # an arm that is still on its way holds
+    must_be_confirmed_again(run, hands, "not everything was at its start in time")
+
+
+def test_where_nobody_could_be_asked_a_person_confirms_again() -> None:
+    run, hands, _ = make_run(reward="marker", by_hand=True)
+    run.progress()
+    hands.there = False
+    run.confirm()
+    run.progress()
+    hands.there = True
+    must_be_confirmed_again(run, hands, "is the arm's driver running?. episode 1")
+
+
+def test_a_simulated_scene_is_put_back_again_without_a_word_of_anybody() -> None:
+    clock = Clock()
+    run, hands, _ = make_run(clock=clock)
+    run.progress()
+    run.reset_failed("the arm did not come home")
+    run.progress()
+    assert hands.resets == 1  # not at once: who has just refused would be asked a hundred times per second
+    clock.now += RESET_PATIENCE + 0.1
+    run.watch(10.0)
+    run.progress()
+    assert hands.resets == 2
+
+
+def test_a_pause_ends_the_way_home_and_what_was_said_of_hands_with_it() -> None:
+    run, hands, _ = by_hand()
+    run.session.pause()
+    run.progress()
+    assert hands.ended == 1
+    assert run.session.status.paused
+    assert "the arm holds" in run.session.status.message
+    run.reset_confirmed(5)  # it had just arrived
+    with pytest.raises(SessionError, match="paused"):
+        run.confirm()  # for hands may come in before the session goes on
+    run.session.resume()
+    must_be_confirmed_again(run, hands, "paused before everything was at its start")
+
+
+def test_a_session_that_ends_ends_the_way_home() -> None:
+    run, hands, _ = by_hand()
+    run.session.stop("stopped by a person")
+    run.progress()
+    assert hands.ended == 1
+    run.reset_confirmed(5)
+    run.reset_failed("too late")
+    run.progress()
+    assert (run.session.status.phase, hands.resets, hands.ended) == ("stopped", 1, 1)
+
+
+def test_an_arrival_that_nobody_of_this_run_asked_for_begins_no_episode() -> None:
+    run, hands, pairing = make_run(reward="marker", by_hand=True)
+    run.progress()
+    run.reset_confirmed(1)  # of the session before it
+    act(run, pairing, range(1, 3))
+    assert run.session.status.phase == "awaiting_reset"
+    assert all(sent is None for sent in hands.sent)
+
+
+def test_a_person_who_confirms_twice_is_told_that_nobody_waits() -> None:
+    run, hands, _ = by_hand()
+    with pytest.raises(SessionError, match="reset_done: nobody waits for it, the session is 'resetting'"):
+        run.confirm()
+    run.reset_confirmed(1)
+    assert run.session.status.phase == "evaluating"
     assert hands.resets == 1
 
 
@@ -151,7 +263,7 @@ def after_a_step_with(reason: str) -> SessionStatus:
 
 def test_an_episode_in_which_the_arm_was_held_is_void() -> None:
     status = after_a_step_with("overrun: 4 control periods of twice their length within a second")
-    assert (status.phase, status.episode, status.before_returns) == ("awaiting_reset", 1, ())
+    assert (status.phase, status.episode, status.before_returns) == ("resetting", 1, ())
     assert "held in 1 steps, the last time by overrun: 4 control periods" in status.message
 
 

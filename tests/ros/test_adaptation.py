@@ -237,7 +237,7 @@ def test_a_silent_camera_ends_the_episode_and_it_is_run_again(graph: Graph, chec
     graph.until(lambda: status and status[-1].step > 5)
     graph.processes["twin"].send_signal(signal.SIGSTOP)
     graph.until(lambda: "silent" in status[-1].message)
-    assert status[-1].phase == "awaiting_reset"
+    assert status[-1].phase == "resetting"
     graph.processes["twin"].send_signal(signal.SIGCONT)
     answer = graph.result(waiting)
     assert answer.result.completed, answer.result.message

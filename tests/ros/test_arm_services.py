@@ -68,6 +68,17 @@ def home(node: Desk) -> Trigger.Response:
     return node.offered["arm/home"](Trigger.Request(), Trigger.Response())
 
 
+def hold(node: Desk) -> Trigger.Response:
+    return node.offered["arm/hold"](Trigger.Request(), Trigger.Response())
+
+
+def let_run(node: Desk, arm: FakeArm, offers: ArmServices, periods: int) -> None:
+    """What a control thread does."""
+    for _ in range(periods):
+        arm.apply(offers.next_home(node.now) if offers.homing else None, node.now)
+        node.sleep(0.01)
+
+
 def lease(node: Desk, **request: str) -> ArmLease.Response:
     return node.offered["arm/lease"](ArmLease.Request(**request), ArmLease.Response())
 
@@ -103,6 +114,39 @@ def test_an_operator_who_takes_the_arm_ends_its_way_home_and_holds_it(node: Desk
     assert "ada holds the arm" in refused.message
     assert lease(node, action="release", lease=taken.lease).success
     assert home(node).success
+
+
+def test_a_way_home_that_is_held_ends_where_the_arm_is_and_is_no_fault(
+    node: Desk, arm: FakeArm, offers: ArmServices
+) -> None:
+    assert home(node).success
+    let_run(node, arm, offers, 30)
+    held_at = arm.guard_state.tip_target
+    assert np.linalg.norm(arm.guard_state.velocity) > 0.1
+    assert hold(node).success
+    let_run(node, arm, offers, 40)
+    assert not offers.homing
+    assert arm.guard_state.at_rest
+    assert arm.guard_state.mode in ("ARMED", "HOLD")
+    assert np.linalg.norm(arm.guard_state.tip_target - held_at) < 0.008  # a command lapses 20 mm further on
+    let_run(node, arm, offers, 100)
+    assert np.linalg.norm(arm.guard_state.tip_target - np.array(FAMILY.start_tip)) > 0.02
+    assert home(node).success  # and nobody has to release anything
+    let_run(node, arm, offers, 400)
+    assert not offers.homing
+    np.testing.assert_allclose(arm.guard_state.tip_target, FAMILY.start_tip, atol=2e-3)
+
+
+def test_hold_leaves_alone_what_is_not_on_its_way_home(node: Desk, arm: FakeArm, offers: ArmServices) -> None:
+    command = ArmCommand(round(node.now * 1e9), 60, "policy", np.array([0.0, -0.1, 0.0]), -0.5)
+    arm.apply(command, node.now)
+    answer = hold(node)
+    assert answer.success
+    assert "not on its way home" in answer.message
+    assert arm.guard_state.command is not None
+    assert home(node).success  # what was said before it does not end it
+    let_run(node, arm, offers, 3)
+    assert offers.homing
 
 
 class Inbox:

@@ -162,6 +162,24 @@ def test_home_kill_and_the_way_back(rig: Graph) -> None:
     rig.until(lambda: guard[-1].state == "ARMED")
 
 
+@pytest.mark.realtime
+def test_a_way_home_that_is_held_leaves_the_arm_where_it_is_and_armed(rig: Graph) -> None:
+    guard = rig.listen(GuardStatus, "arm/guard_status", qos.STATUS)
+    operator, scenes = Operator(rig), rig.listen(SceneState, "scene/state", qos.STATE)
+    operator.velocity = SIDEWAYS
+    rig.until(lambda: scenes and scenes[-1].tip.y > 0.1)
+    operator.velocity = None
+    assert rig.call(Trigger, "arm/home", Trigger.Request()).success
+    rig.until(lambda: guard and guard[-1].homing)
+    assert rig.call(Trigger, "arm/hold", Trigger.Request()).success
+    rig.until(lambda: not guard[-1].homing)
+    held = scenes[-1].tip
+    rig.spin(2.0)  # in which the way home leads up and over
+    rest = scenes[-1].tip
+    assert np.linalg.norm([rest.x - held.x, rest.y - held.y, rest.z - held.z]) < 0.02  # what braking takes
+    assert guard[-1].state in ("ARMED", "HOLD")
+
+
 @pytest.mark.parametrize(
     ("uri", "told"),
     [("http://127.0.0.1:9", "does not answer"), ("http://no-such-arm.invalid:11311", "no-such-arm.invalid")],

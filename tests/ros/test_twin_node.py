@@ -85,6 +85,7 @@ def test_a_stopped_arm_stays_stopped_until_a_person_releases_it(graph: Graph) ->
     assert not graph.call(Trigger, "arm/home", Trigger.Request()).success
     assert graph.call(Trigger, "arm/reset_fault", Trigger.Request()).success
     assert graph.call(Trigger, "arm/home", Trigger.Request()).success
+    assert graph.call(Trigger, "arm/hold", Trigger.Request()).success
     assert not graph.call(Trigger, "arm/reset_fault", Trigger.Request()).success  # there is none any more
 
 

@@ -76,6 +76,9 @@ def bring_to(phase: str) -> AdaptationSession:
     session.start(TASK)
     if phase == "awaiting_reset":
         return session
+    if phase == "resetting":
+        session.begin_reset()
+        return session
     if phase in ("evaluating", "awaiting_label"):
         session.reset_done()
         for step in range(FAMILY.horizon + 1 if phase == "awaiting_label" else 2):

@@ -34,6 +34,7 @@ def ask(session: AdaptationSession, request: str) -> None:
         "start": (TASK,),
         "label": (1.0, session.status.episode),
         "discard_episode": ("test",),
+        "reset_failed": ("test",),
     }
     getattr(session, request)(*arguments.get(request, ()))
 
@@ -45,6 +46,8 @@ def test_a_session_can_be_brought_to_every_phase(phase: str) -> None:
 
 AFTER = {
     "start": {"awaiting_reset"},
+    "begin_reset": {"resetting"},
+    "reset_failed": {"awaiting_reset"},
     "reset_done": {"collecting", "evaluating"},
     "label": {"awaiting_reset"},
     "discard_episode": {"awaiting_reset"},

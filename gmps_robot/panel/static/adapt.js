@@ -47,6 +47,7 @@ async function choose() {
 function render(s) {
   document.body.dataset.tone = live.lostSince ? "warn" : s.tone;
   document.body.dataset.reward = s.reward;
+  document.body.classList.toggle("asked", s.allowed.includes("reset_done"));
   document.body.classList.toggle("can-start", s.allowed.includes("start"));
   $("start-checkpoint").disabled = !s.allowed.includes("start") || !isOperator();
   setText("headline", live.lostSince ? "Panel server is silent" : s.headline);

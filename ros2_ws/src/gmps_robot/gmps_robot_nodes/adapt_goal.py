@@ -134,7 +134,7 @@ def begin(
         session, family, task, reward, int(goal.seed), pairing, topics, time.monotonic, film=options.film, lag=lag,
         by_hand=reward == "human" or options.robot == "sawyer",
     )
-    topics.on_reset(run.reset_confirmed, run.reset_refused)
+    topics.on_reset(run)
     return Started(run, pairing, folder)
 
 

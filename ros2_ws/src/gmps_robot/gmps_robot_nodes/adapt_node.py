@@ -126,7 +126,7 @@ class AdaptNode(LifecycleNode):
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """End the session; the arm holds."""
+        """End the session; the arm holds, on its way to the start too."""
         self._active = False
         self._stop_session("the adapt node was deactivated")
         return super().on_deactivate(state)
@@ -226,6 +226,7 @@ class AdaptNode(LifecycleNode):
     def _stop_session(self, reason: str) -> None:
         if self._started is not None:
             self._started.run.session.stop(reason)
+            self._started.run.progress()  # which ends what moves for it
             self._topics.send(None, 0)
         self._tell()
 

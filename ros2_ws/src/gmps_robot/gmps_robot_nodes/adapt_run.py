@@ -10,7 +10,7 @@ import numpy as np
 from gmps_robot.control.report import PathRecorder
 from gmps_robot.control.session import AdaptationSession
 from gmps_robot.control.session_status import ACTING, ENDED, STAGES, SessionStatus, Stage
-from gmps_robot.errors import ObservationError
+from gmps_robot.errors import ObservationError, SessionError
 from gmps_robot.families.family import Family
 from gmps_robot.tasks import Task
 from gmps_robot.types import AppliedCommand, FloatArray, Observation, SceneState
@@ -36,10 +36,14 @@ class Hands(Protocol):
     film: list[bytes]  # pictures of the episode that is being filmed, as they come
 
     def ask_reset(self, task: Task, seed: int, film: bool) -> bool:
-        """Ask for arm and object to be put back; `AdaptRun.reset_confirmed` or `reset_refused` answers.
+        """Ask for arm and object to be put back; `reset_confirmed`, `reset_failed` or `reset_refused` answers.
 
         Returns whether there was anybody to ask.
         """
+        ...
+
+    def end_reset(self) -> None:
+        """Nobody wants any more what was asked for: an arm that goes home holds where it is."""
         ...
 
     @property
@@ -71,7 +75,6 @@ class AdaptRun:
         self._unseen_since: float | None = None  # since when the last scene is waited for [s]
         self._awaited = 0  # the observation that the last action answered [ns]; zero: none
         self._asked: float | None = None  # when a reset was asked for
-        self._confirmed = not by_hand  # hands are clear
         self._resets = 0
         self._begun = False  # whether the path of the present episode has begun
         self._held = 0  # steps of the present episode in which the guard held the arm
@@ -88,26 +91,38 @@ class AdaptRun:
     def confirm(self) -> None:
         """A person says that hands are clear and the object may be, or is, at its start.
 
+        It is said for one way home, the next one: whatever ends that, the person is asked again.
+
         Raises:
-            SessionError: nobody asked.
+            SessionError: nobody asked, or the session is paused and hands may come back before it goes on.
         """
-        if self.session.status.phase != "awaiting_reset":
-            self.session.reset_done()  # raises, and says what is awaited instead
-        self._confirmed = True
+        status = self.session.status
+        if status.phase != "awaiting_reset":
+            raise SessionError(f"reset_done: nobody waits for it, the session is {status.phase!r} ({status.where()})")
+        if status.paused:
+            raise SessionError("reset_done: the session is paused; resume it, then confirm")
+        self.session.begin_reset()
 
     def reset_confirmed(self, stamp_ns: int) -> None:
         """Everything is back at its start, from the observation of `stamp_ns` on."""
-        self._asked = None
-        self._pairing.forget_before(stamp_ns)
         if self.session.status.phase in ACTING:  # an answer so late that it was asked for again
+            self._pairing.forget_before(stamp_ns)
             self.interrupt("everything was put back in the middle of it", pause=False)
             return
-        self._confirmed = not self._by_hand
+        if self._asked is None or self.session.status.phase != "resetting":  # for another run, or no longer wanted
+            return
+        self._asked = None
+        self._pairing.forget_before(stamp_ns)
         self._awaited, self._outcomes, self._begun, self._frozen = 0, Outcomes(), False, FrozenPicture()
         self._held, self._unseen_since = 0, None
         self._hands.film.clear()
-        if self.session.status.phase == "awaiting_reset":
-            self.session.reset_done()
+        self.session.reset_done()
+
+    def reset_failed(self, reason: str) -> None:
+        """The arm is not at its start: a person must confirm again; where nobody is near, `watch` sends it again."""
+        if self._by_hand and self.session.status.phase == "resetting":
+            self._asked = None
+            self.session.reset_failed(reason)
 
     def reset_refused(self, reason: str) -> None:
         """The scene could not be put back; nothing can go on."""
@@ -129,11 +144,16 @@ class AdaptRun:
             who = " and ".join(silent)
             self.interrupt(f"{who} silent for {limit:g} s; the arm holds, check the node and the cable", pause=False)
         if self._asked is not None and self._clock() - self._asked > RESET_PATIENCE and not self._hands.resetting:
-            self._asked = None
+            self._asked = None  # a late answer counts until it is asked for again
+            if self._by_hand:
+                self._hands.end_reset()
+                self.reset_failed("not everything was at its start in time")
 
     def _advance(self) -> bool:
         """Do one thing; return whether there may be more to do."""
         status = self.session.status
+        if status.paused or status.phase in ENDED:
+            self._end_reset()
         if status.phase in ENDED:
             return False
         self._keep_finished(status)
@@ -141,10 +161,11 @@ class AdaptRun:
             return True
         if self._asked is not None:
             return False
-        if status.phase == "awaiting_reset" and self._confirmed and not status.paused:
-            if self._hands.ask_reset(self.task, self._seed + self._resets, self._wants_film()):
-                self._resets += 1
-                self._asked = self._clock()
+        if status.phase == "awaiting_reset" and not status.paused and not self._by_hand:
+            self.session.begin_reset()
+            return True
+        if status.phase == "resetting" and not status.paused:
+            self._ask_reset()
             return False
         if status.phase == "awaiting_label" and self.reward != "human":
             return self._judge(status)
@@ -152,6 +173,21 @@ class AdaptRun:
         if moment is not None:
             self._act(moment)
         return moment is not None
+
+    def _ask_reset(self) -> None:
+        """Have everything put back, if there is somebody to ask."""
+        if self._hands.ask_reset(self.task, self._seed + self._resets, self._wants_film()):
+            self._resets += 1
+            self._asked = self._clock()
+        else:
+            self.reset_failed("nobody offers to put anything back: is the arm's driver running?")
+
+    def _end_reset(self) -> None:
+        """The session is paused or over: what moves for it holds, and hands may come in."""
+        if self._asked is not None:
+            self._asked = None
+            self._hands.end_reset()
+        self.reset_failed("paused before everything was at its start, the arm holds")
 
     def _act(self, moment: Moment) -> None:
         """Feed the session one observation and send what it wants."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -25,7 +26,7 @@ from gmps_robot_nodes.activation import FIT
 from gmps_robot_nodes.adapt_health import AdaptHealth
 from gmps_robot_nodes.pairing import Pairing
 from gmps_robot_nodes.polled import PolledSubscription
-from gmps_robot_nodes.rig_reset import RigReset
+from gmps_robot_nodes.rig_reset import ResetAnswers, RigReset
 
 
 class AdaptTopics:
@@ -46,15 +47,13 @@ class AdaptTopics:
         self._sequence = CommandSequence(family.envelope.policy.speed)
         self._health = AdaptHealth(node)
         self._last: ArmCommandMsg | None = None
-        self._confirmed: Callable[[int], None] | None = None
-        self._refused: Callable[[str], None] | None = None
+        self._run: ResetAnswers | None = None
         self._command = node.create_lifecycle_publisher(ArmCommandMsg, "policy/command", qos.COMMAND)
         self._reset = node.create_client(SceneReset, "scene/reset")
         start = np.array(family.start_tip)
         self._rig = None
         if robot != "twin":
-            simulated = robot == "emulator"
-            self._rig = RigReset(node, self._reset, start, self._on_put_back, self._on_refused, simulated)
+            self._rig = RigReset(node, self._reset, start, self, simulated=robot == "emulator")
         node.create_subscription(GuardStatus, "arm/guard_status", self._on_guard, qos.STATUS)
         node.create_subscription(Image, "camera/image_raw", self._on_image, qos.CAMERA)
         # What was applied comes last: it is older than what is fetched before it, so then it is there, or lost.
@@ -69,9 +68,9 @@ class AdaptTopics:
         """From now on what is heard goes into `pairing`."""
         self._pairing = pairing
 
-    def on_reset(self, confirmed: Callable[[int], None], refused: Callable[[str], None]) -> None:
-        """Say who is told about resets."""
-        self._confirmed, self._refused = confirmed, refused
+    def on_reset(self, run: ResetAnswers) -> None:
+        """From now on `run` asks for resets, and is told what comes of them."""
+        self._run = run
 
     def poll(self) -> None:
         """Fetch what goes with an image."""
@@ -103,25 +102,40 @@ class AdaptTopics:
                 "nobody offers scene/reset: is the twin running?", throttle_duration_sec=5.0, skip_first=True
             )
             return False
-        self._reset.call_async(request).add_done_callback(self._on_reset)
+        self._reset.call_async(request).add_done_callback(partial(self._on_reset, self._run))
         return True
 
-    def _on_reset(self, future: Future) -> None:
+    def end_reset(self) -> None:
+        """See `Hands.end_reset`. The twin is put back at once, so there is nothing to end."""
+        if self._rig is not None:
+            self._rig.end()
+
+    def reset_confirmed(self, stamp_ns: int) -> None:
+        """See `ResetAnswers`."""
+        if self._run is not None:
+            self._run.reset_confirmed(stamp_ns)
+        self._on_event()
+
+    def reset_failed(self, reason: str) -> None:
+        """See `ResetAnswers`."""
+        if self._run is not None:
+            self._run.reset_failed(reason)
+        self._on_event()
+
+    def reset_refused(self, reason: str) -> None:
+        """See `ResetAnswers`."""
+        if self._run is not None:
+            self._run.reset_refused(reason)
+        self._on_event()
+
+    def _on_reset(self, asked_by: ResetAnswers | None, future: Future) -> None:
+        if asked_by is not self._run:  # its session is over
+            return
         response = future.result()
         if response.success:
-            self._on_put_back(conversions.to_ns(response.stamp))
+            self.reset_confirmed(conversions.to_ns(response.stamp))
         else:
-            self._on_refused(response.message)
-
-    def _on_put_back(self, stamp_ns: int) -> None:
-        if self._confirmed is not None:
-            self._confirmed(stamp_ns)
-        self._on_event()
-
-    def _on_refused(self, reason: str) -> None:
-        if self._refused is not None:
-            self._refused(reason)
-        self._on_event()
+            self.reset_refused(response.message)
 
     def _on_guard(self, message: GuardStatus) -> None:
         self.fault = f"{message.state}: {message.reason}" if message.state not in FIT else ""

@@ -30,9 +30,11 @@ class ArmServices:
     ) -> None:
         """`group` runs the callbacks; those of a real arm's switches wait for the robot."""
         self.homing, self.active = False, active
+        self._held = False  # whether the way home is to end where the arm is
         self._arm, self._node, self._desk = arm, node, desk
         acts: dict[str, Callable[[], str]] = {
-            "stop": self._stop, "kill": self._kill, "reset_fault": self._reset_fault, "home": self._home
+            "stop": self._stop, "kill": self._kill, "reset_fault": self._reset_fault, "home": self._home,
+            "hold": self._hold,
         }
         self._services: list[Service] = [
             node.create_service(Trigger, f"arm/{name}", _answer(act), callback_group=group)
@@ -46,8 +48,13 @@ class ArmServices:
     def next_home(self, now: float) -> ArmCommand | None:
         """Return the next command of the way home, at `now` [s].
 
-        It ends on arrival, where nothing may move, when an operator takes the arm, and, as a stop, where no way leads.
+        It ends on arrival, where nothing may move, by `arm/hold`, when an operator takes the arm, and, as a stop, where
+        no way leads.
         """
+        if self._held:  # here, in the thread that commands the way: what it asked for last is in force no more
+            self.homing = False
+            self._arm.let_go()
+            return None
         try:
             command = self._arm.next_home(now)
         except ArmError as error:
@@ -98,9 +105,14 @@ class ArmServices:
             raise GmpsError(f"the arm is {state.mode}{why}; arm/reset_fault ends a stop, arm/enable switches motors on")
         holder = self._desk.holder
         if holder:
-            raise GmpsError(f"{holder} holds the arm: it goes home when the lease is released")
-        self.homing = True
+            raise GmpsError(f"{holder} holds the arm: release the lease, then ask again")
+        self._held, self.homing = False, True
         return "on its way to the start"
+
+    def _hold(self) -> str:
+        """End the way home without a fault. Whoever else moves the arm has ways of their own to hold it."""
+        self._held = True
+        return "the arm holds where it is" if self.homing else "the arm is not on its way home"
 
     def _lease(self, request: ArmLease.Request, response: ArmLease.Response) -> ArmLease.Response:
         response = self._desk.serve(request, response)
