@@ -232,9 +232,9 @@ class Rig:
         return value
 
     def log(self, name: str) -> str:
-        """What a process has written."""
+        """What a process has written since it was started."""
         path = Path(self._folder.name) / f"{name}.log"
-        return path.read_text(errors="replace")[-2000:] if path.exists() else ""
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def close(self) -> None:
         """End everything."""
