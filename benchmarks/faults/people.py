@@ -39,7 +39,10 @@ class Panel:
         self._rig = rig
         if "panel" not in rig.processes:
             rig.start_panel(ADMIN)
-        found = rig.until(lambda: re.findall(r"panel: (http://\S+)/login#", rig.log("panel")), "no panel", 60.0)
+        try:
+            found = rig.until(lambda: re.findall(r"panel: (http://\S+)/login#", rig.log("panel")), "no panel", 60.0)
+        except MissedError as problem:
+            raise NotReadyError(str(problem)) from problem
         self.url: str = found[-1]
         self.stream = self.url.replace("http", "ws") + "/ws/teleop"
 
