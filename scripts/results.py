@@ -177,16 +177,15 @@ def beside(ships: str) -> Iterator[tuple[str, str]]:
         yield f"MultiTask Imitation, {words}, binary, head step {best_step(name)}", name
 
 
-def write_tables() -> None:
-    """Put the tables between their marks in the page."""
-    page = PAGE.read_text()
+def filled(page: str) -> str:
+    """Return the page with the tables between their marks."""
     for name, lines in tables():
         head, mark, rest = page.partition(f"<!-- rows of {name} -->\n")
         _, end, tail = rest.partition("<!-- end of rows -->")
         if not mark or not end:
             raise SystemExit(f"{PAGE} has no marks for the table {name}")
         page = f"{head}{mark}" + "".join(f"{line}\n" for line in lines) + f"{end}{tail}"
-    PAGE.write_text(page)
+    return page
 
 
 def main() -> int:
@@ -199,7 +198,7 @@ def main() -> int:
         with ThreadPoolExecutor(options.processes) as pool:
             for done in [pool.submit(make, *run, wanted) for run, wanted in plan().items()]:
                 done.result()
-    write_tables()
+    PAGE.write_text(filled(PAGE.read_text()))
     return 0
 
 

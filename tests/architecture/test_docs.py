@@ -62,3 +62,12 @@ def test_the_readme_starts_with_the_two_commands() -> None:
     readme = (ROOT / "README.md").read_text()
     assert readme.index("make adapt ") < readme.index("make test ")
     assert "docs/results.md" in readme
+
+
+def test_the_tables_of_results_are_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    results = importlib.import_module("results")
+    page = (ROOT / "docs/results.md").read_text()
+    assert results.filled(page) == page
+    wanted = {name for names in results.plan().values() for name in names}
+    assert all((ROOT / f"docs/results/{name}.json").is_file() for name in wanted)
