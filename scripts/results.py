@@ -1,6 +1,6 @@
 """Make every learning result of docs/results.md: train, evaluate, and write the tables from what was measured.
 
-    python scripts/results.py            what is missing, two at a time; a stopped run goes on where it stopped
+    python scripts/results.py            everything, two at a time, in runs/; a stopped run goes on where it stopped
     python scripts/results.py --tables   only the tables, from docs/results/*.json
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGE, FOUND, RUNS = ROOT / "docs/results.md", ROOT / "docs/results", ROOT / "runs"
+PAGE, TOLD = ROOT / "docs/results.md", ROOT / "docs/results"
+RUNS, MADE = ROOT / "runs", ROOT / "runs/results"  # what is made goes to the page when all of it is there
 MOVED = "'camera_translation=0.02,0,0;camera_rotation=0,0.035,0'"
 VARIANTS = {
     "tip-left": "tip_offset=0,0.025,0", "tip-right": "tip_offset=0,-0.025,0", "gain": "action_gain=0.65",
@@ -72,32 +74,33 @@ def outside_of(name: str) -> Evaluations:
 
 def make(recipe: str, seed: int, wanted: Evaluations) -> None:
     """Train, and make the results that are missing."""
-    out = RUNS / f"{recipe}-s{seed}"
-    missing = {name: options for name, options in wanted.items() if not (FOUND / f"{name}.json").is_file()}
+    out = f"runs/{recipe}-s{seed}"
+    missing = {name: options for name, options in wanted.items() if not (MADE / f"{name}.json").is_file()}
     if missing:
-        gmps(f"meta-train {recipe} --seed {seed} --out {out.relative_to(ROOT)}")
+        gmps(f"meta-train {recipe} --seed {seed} --out {out}")
     for name, options in missing.items():
-        chosen = options.replace("BEST", str(best_step(name))) if "BEST" in options else options
-        gmps(f"evaluate {out.relative_to(ROOT)} {chosen} --json docs/results/{name}.json")
+        chosen = options.replace("BEST", str(best_step(name, MADE))) if "BEST" in options else options
+        gmps(f"evaluate {out} {chosen} --json runs/results/{name}.json")
 
 
-def best_step(name: str) -> float:
+def best_step(name: str, where: Path = TOLD) -> float:
     """The head step that does best on `val` after one update."""
-    return max(HEAD_STEPS, key=lambda step: (result(f"{name}-val-{step}")["success"]["1"], -step))
+    return max(HEAD_STEPS, key=lambda step: (result(f"{name}-val-{step}", where)["success"]["1"], -step))
 
 
 def gmps(words: str) -> None:
     """Run a command of gmps; its output goes to a log."""
     print(f"gmps {words}", flush=True)
-    RUNS.mkdir(exist_ok=True)
+    MADE.mkdir(parents=True, exist_ok=True)
     with (RUNS / "results.log").open("a") as log:
         command = [sys.executable, "-m", "gmps_robot.cli", *shlex.split(words)]
-        subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, check=True)
+        if subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, check=False).returncode:
+            raise SystemExit(f"gmps {words}\nfailed, runs/results.log says why; what is done stays: run it again")
 
 
-def result(name: str) -> dict[str, dict[str, float]]:
+def result(name: str, where: Path = TOLD) -> dict[str, dict[str, float]]:
     """What was measured, as `gmps evaluate --json` wrote it."""
-    found: dict[str, dict[str, float]] = json.loads((FOUND / f"{name}.json").read_text())
+    found: dict[str, dict[str, float]] = json.loads((where / f"{name}.json").read_text())
     return found
 
 
@@ -198,6 +201,9 @@ def main() -> int:
         with ThreadPoolExecutor(options.processes) as pool:
             for done in [pool.submit(make, *run, wanted) for run, wanted in plan().items()]:
                 done.result()
+        for wanted in plan().values():
+            for name in wanted:
+                shutil.copyfile(MADE / f"{name}.json", TOLD / f"{name}.json")
     PAGE.write_text(filled(PAGE.read_text()))
     return 0
 
