@@ -91,7 +91,8 @@ def evaluate(
             centre = None if explorer is None else explorer.best(generators)
             updated = update_all(fast, steps, rolled, family, goals, reward, at_update(settings, update), centre)
             fast = updated.fast
-            std = torch.where(updated.informed[:, None, None], std * settings.latent_decay, std)
+            taken = updated.informed & ~updated.refused  # who keeps what it had explores on as widely
+            std = torch.where(taken[:, None, None], std * settings.latent_decay, std)
             informed.append(updated.informed.numpy())
             refused.append(updated.refused.numpy())
             ess.append(updated.ess)

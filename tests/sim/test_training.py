@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +116,23 @@ def test_an_update_that_diverges_is_not_taken(whole: Path) -> None:
                       episodes=4, updates=1, reward="distance", seed=0)  # fmt: skip
     assert result.refused.all()
     assert np.array_equal(result.distance[0], result.distance[1])
+
+
+def test_who_takes_no_update_explores_on_as_widely(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy, push = load_checkpoint(whole), family("push")
+    draws: dict[float, list[torch.Tensor]] = {1.0: [], 1e4: []}
+    roll_out = VecSimulator.roll_out
+    for scale, seen in draws.items():
+
+        def spy(*words: Any, seen: list[torch.Tensor] = seen, **named: Any) -> Any:
+            seen.append(words[5])
+            return roll_out(*words, **named)
+
+        monkeypatch.setattr(VecSimulator, "roll_out", spy)
+        evaluate(policy, push, push.sample("val", 2, 0), VecSimulator(push), AdaptSettings(step_scale=scale),
+                 episodes=4, updates=2, reward="distance", seed=0)  # fmt: skip
+    taken, refused = (seen[3] for seen in draws.values())  # score, first update, score, second update
+    torch.testing.assert_close(refused, 2.0 * taken)
 
 
 def test_belief_reads_each_label_before_the_next_episode(whole: Path) -> None:
