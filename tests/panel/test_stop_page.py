@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from gmps_robot.families import family
 from gmps_robot.panel.server import PanelServer
 from tests.panel.black_hole import Relay
-from tests.panel.conftest import Stage
+from tests.panel.conftest import Stage, Tab
 
 OpenTab = Callable[..., Any]
 UNCONFIRMED = "STOP was not confirmed"
@@ -86,6 +86,15 @@ def slowed(read: Callable[..., Any], seconds: float) -> Callable[..., Any]:
     return slow
 
 
+def press_stop(tab: Tab) -> None:
+    """By its key; it reaches the robot within a second."""
+    pressed = time.monotonic()
+    tab.page.keyboard.press("Escape")
+    while not tab.calls("arm_stop"):
+        assert time.monotonic() - pressed < 1.0
+        tab.page.wait_for_timeout(20)
+
+
 def test_stop_does_not_wait_behind_the_archive(
     open_tab: OpenTab, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,11 +113,7 @@ def test_stop_does_not_wait_behind_the_archive(
         page.wait_for_timeout(30)
     page.keyboard.up("ArrowDown")
     page.wait_for_timeout(400)
-    pressed = time.monotonic()
-    page.keyboard.press("Escape")
-    while not tab.calls("arm_stop"):
-        assert time.monotonic() - pressed < 1.0
-        page.wait_for_timeout(20)
+    press_stop(tab)
     expect(rows.last).to_have_attribute("aria-selected", "true")
     page.wait_for_function("document.getElementById('film-picture').dataset.step === '0'")
     for _ in range(5):  # pressed again and again: what is passed by is dropped
@@ -139,10 +144,6 @@ def test_an_episode_that_plays_leaves_room_for_a_stop(
     lanes = Lanes(page)
     page.click("#play")
     page.wait_for_timeout(600)
-    pressed = time.monotonic()
-    page.keyboard.press("Escape")
-    while not tab.calls("arm_stop"):
-        assert time.monotonic() - pressed < 1.0
-        page.wait_for_timeout(20)
+    press_stop(tab)
     assert lanes.most == 3
     expect(page.locator("#banner")).to_be_hidden()

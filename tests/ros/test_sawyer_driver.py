@@ -139,15 +139,21 @@ def test_a_driver_whose_link_was_ended_says_so_and_ends(rig: Graph) -> None:
     assert "the robot holds by its own time-out" in rig.log("sawyer_driver")
 
 
-@pytest.mark.realtime
-def test_home_kill_and_the_way_back(rig: Graph) -> None:
+def on_its_way_home(rig: Graph, away: float) -> tuple[list[GuardStatus], list[SceneState]]:
+    """Move the tip `away` [m] to the side and send it home; what is heard of guard and scene."""
     guard = rig.listen(GuardStatus, "arm/guard_status", qos.STATUS)
     operator, scenes = Operator(rig), rig.listen(SceneState, "scene/state", qos.STATE)
     operator.velocity = SIDEWAYS
-    rig.until(lambda: scenes and scenes[-1].tip.y > 0.05)
+    rig.until(lambda: scenes and scenes[-1].tip.y > away)
     operator.velocity = None
     assert rig.call(Trigger, "arm/home", Trigger.Request()).success
     rig.until(lambda: guard and guard[-1].homing)
+    return guard, scenes
+
+
+@pytest.mark.realtime
+def test_home_kill_and_the_way_back(rig: Graph) -> None:
+    guard, scenes = on_its_way_home(rig, 0.05)
     rig.until(lambda: not guard[-1].homing)
     rig.until(lambda: abs(scenes[-1].tip.y) < 0.01)
     assert rig.call(Trigger, "arm/kill", Trigger.Request()).success
@@ -164,13 +170,7 @@ def test_home_kill_and_the_way_back(rig: Graph) -> None:
 
 @pytest.mark.realtime
 def test_a_way_home_that_is_held_leaves_the_arm_where_it_is_and_armed(rig: Graph) -> None:
-    guard = rig.listen(GuardStatus, "arm/guard_status", qos.STATUS)
-    operator, scenes = Operator(rig), rig.listen(SceneState, "scene/state", qos.STATE)
-    operator.velocity = SIDEWAYS
-    rig.until(lambda: scenes and scenes[-1].tip.y > 0.1)
-    operator.velocity = None
-    assert rig.call(Trigger, "arm/home", Trigger.Request()).success
-    rig.until(lambda: guard and guard[-1].homing)
+    guard, scenes = on_its_way_home(rig, 0.1)
     assert rig.call(Trigger, "arm/hold", Trigger.Request()).success
     rig.until(lambda: not guard[-1].homing)
     held = scenes[-1].tip
