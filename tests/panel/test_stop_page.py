@@ -38,6 +38,22 @@ def test_a_stop_that_no_server_hears_is_sent_again_when_one_speaks(open_tab: Ope
     expect(page.locator("#banner")).to_be_hidden()
 
 
+def test_a_stop_that_no_server_heard_outlives_a_reload_of_the_page(open_tab: OpenTab) -> None:
+    tab = open_tab(view="adapt")
+    page = tab.page
+    page.route("**/api/arm/stop", lambda route: route.abort())
+    page.click("#stop-button")
+    expect(page.locator("#banner-text")).to_contain_text(UNCONFIRMED)
+    page.reload()
+    expect(page.locator("#banner-text")).to_contain_text(UNCONFIRMED)
+    page.unroute("**/api/arm/stop")
+    expect(page.locator("#banner-text")).to_contain_text("has reached the arm only now")
+    assert len(tab.calls("arm_stop")) == 1
+    page.reload()
+    page.wait_for_timeout(1500)  # what has reached the arm is not sent once more
+    assert len(tab.calls("arm_stop")) == 1
+
+
 def test_the_silence_of_the_server_does_not_cover_a_stop_that_it_did_not_hear(
     open_tab: OpenTab, server: PanelServer
 ) -> None:

@@ -30,7 +30,7 @@ export function take(status) {
 export function start() {
   listen("/ws/status", (event) => {
     lastStatus = performance.now();
-    if (stop.owed) sendStop();
+    if (stop.owed && !stop.sending) sendStop();
     watchServer();
     take(JSON.parse(event.data));
   }, { onChange: (open, event) => { if (!open && event.code === 4401) location.assign("/login"); } });
@@ -62,8 +62,12 @@ function watchServer() {
 const stop = {
   pressed: -Infinity, // performance.now()
   confirmed: -Infinity, // when the last one that the arm confirmed was sent
-  owed: "", // time of day of a STOP that no server has answered: it is sent again as soon as one speaks
+  sending: 0, // how many are under way
+  // Time of day of one that no server has answered: it is sent again as soon as one speaks.
+  owed: sessionStorage.getItem("owed-stop") ?? "",
 };
+// Whoever sees a page hang reloads it.
+window.addEventListener("pagehide", () => sessionStorage.setItem("owed-stop", stop.owed));
 
 export function stopArm() {
   if (performance.now() - stop.pressed < 400) return; // pointerdown and click are one press
@@ -73,27 +77,34 @@ export function stopArm() {
 
 /** Over plain HTTP, up to three times; shouts when the arm does not confirm. */
 async function sendStop() {
-  const began = performance.now(), { owed } = stop, at = owed || clock(new Date());
-  stop.owed = "";
+  const began = performance.now(), late = stop.owed, at = late || clock(new Date());
+  stop.owed = at;
+  stop.sending++;
   $("stop-button").classList.add("sending");
   let failure = null;
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
       await post("arm/stop", { reason: "STOP was pressed in the panel" }, { timeout: STOP_TIMEOUT_MS });
-      $("stop-button").classList.remove("sending");
+      sent();
       stop.confirmed = began;
-      showBanner(owed && `The STOP of ${owed} has reached the arm only now: it is stopped.`, { stop: false });
+      stop.owed = "";
+      showBanner(late && `The STOP of ${late} has reached the arm only now: it is stopped.`, { stop: false });
       return;
     } catch (error) {
       failure = error;
     }
   }
-  $("stop-button").classList.remove("sending");
+  sent();
   if (stop.confirmed > began) return; // a later one was
   const act = live.status?.mode === "twin" ? "End the twin in its terminal." : "Press the robot's own emergency stop now.";
-  if (!failure.answered) stop.owed = at;
+  stop.owed = failure.answered ? "" : at;
   const again = stop.owed && " This page sends it again as soon as the server speaks.";
   showBanner(`STOP was not confirmed (${failure.message}). ${act}${again}`, { stop: true });
+}
+
+function sent() {
+  stop.sending--;
+  $("stop-button").classList.toggle("sending", stop.sending > 0);
 }
 
 // ---- Commands ---------------------------------------------------------------------------------------------------
