@@ -113,6 +113,8 @@ class SawyerDriverNode(LifecycleNode):
             self._offers.deactivate()
         self._control.end()
         self._arm.rest("the driver is not active")
+        self._told_mode = self._arm.guard_state.mode  # a stop at the end is no error
+        self.get_logger().info("at rest, commands nothing more")
         self._publish_guard(self._control.applied)
         self._control = None
 
