@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import importlib.util
 import os
 import weakref
 from typing import Any
@@ -35,6 +36,7 @@ class GlRenderer:
         self.name = f"OpenGL ({self._backend})"
         self._model, self._shadows = model, shadows
         self._width, self._height = width, height
+        _load_triton_first()
         try:
             self._context = _context_class(self._backend)(width, height)
             self._context.make_current()
@@ -112,6 +114,15 @@ def _aim(scene: mj.MjvScene, camera: Camera) -> None:
     for light in scene.lights[: scene.nlight]:
         if light.headlight:
             light.pos[:], light.dir[:] = camera.position, rotation[:, 2]
+
+
+def _load_triton_first() -> None:
+    """Load the compiler of torch's CUDA build before Mesa's: each brings an LLVM, and the other order ends the process.
+
+    torch itself loads it when the first optimiser is made.
+    """
+    if importlib.util.find_spec("triton") is not None:
+        importlib.import_module("triton._C.libtriton")
 
 
 def _close_if_alive(renderer: weakref.ref[GlRenderer]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 
 import mujoco as mj
 import numpy as np
@@ -13,7 +15,7 @@ from gmps_robot.errors import ConfigError, RenderError
 from gmps_robot.families import family
 from gmps_robot.types import FloatArray
 from sim.randomize import Variation, rotation_from_vector
-from sim.render import choose, video
+from sim.render import choose, gl, video
 from sim.render.camera import POLICY_CAMERA, Camera, look_at
 from sim.render.choose import policy_renderer
 from sim.render.gl import GlRenderer
@@ -172,18 +174,41 @@ def test_without_numba_the_fallback_runs_and_says_so(
 def test_without_gl_video_falls_back_and_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, model: mj.MjModel
 ) -> None:
-    from sim.render import gl
-
     def absent(name: str) -> None:
         raise AttributeError("'NoneType' object has no attribute 'eglQueryString'")
 
-    monkeypatch.setattr(gl.importlib, "import_module", absent)
+    monkeypatch.setattr(gl, "_context_class", absent)
     choose.warn_once.cache_clear()
     with pytest.raises(RenderError, match="apt-get install -y --no-install-recommends libegl1 libopengl0"):
         video_renderer("gl", model, 64, 48)
     with caplog.at_level(logging.WARNING):
         assert isinstance(video_renderer("auto", model, 64, 48), video.RayFrames)
     assert "libegl1" in caplog.text
+
+
+def test_the_compiler_of_torch_is_loaded_before_opengl(monkeypatch: pytest.MonkeyPatch, model: mj.MjModel) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(gl.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(gl.importlib, "import_module", loaded.append)
+
+    def opened(backend: str) -> None:
+        raise RuntimeError(f"{loaded} before {backend}")
+
+    monkeypatch.setattr(gl, "_context_class", opened)
+    with pytest.raises(RenderError, match=r"'triton\._C\.libtriton'\] before"):
+        GlRenderer(model, 64, 48)
+
+
+FRAME_THEN_OPTIMISER = """
+import mujoco, torch
+from sim.render.gl import GlRenderer
+GlRenderer(mujoco.MjModel.from_xml_string("<mujoco/>"), 64, 48)
+torch.optim.Adam([torch.zeros(1)])
+"""
+
+
+def test_frames_and_optimisers_live_in_one_process() -> None:
+    subprocess.run([sys.executable, "-c", FRAME_THEN_OPTIMISER], check=True, timeout=60)
 
 
 def test_unknown_names_and_wrong_numbers_are_errors(model: mj.MjModel) -> None:
