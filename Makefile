@@ -54,6 +54,10 @@ $(STAMPS)/apt-test: scripts/apt_check.py | $(STAMPS)/apt
 	@"$$(scripts/find_python.sh)" scripts/apt_check.py --test
 	@touch $@
 
+$(STAMPS)/apt-peers: scripts/apt_check.py | $(STAMPS)/apt
+	@"$$(scripts/find_python.sh)" scripts/apt_check.py --peers
+	@touch $@
+
 $(STAMPS)/venv: | $(STAMPS)/apt
 	@echo 'making $(VENV)'
 	@"$$(scripts/find_python.sh)" -m venv $(VENV)
@@ -161,7 +165,7 @@ faults: setup-test
 	$(PY) -m benchmarks.faults --json runs/faults/faults.json $(ARGS)
 
 # robomimic and lerobot come into environments of their own, below build/peers.
-export-check: setup-test
+export-check: setup-test $(STAMPS)/apt-peers
 	$(PY) benchmarks/exports/check.py
 
 constraints: setup-test

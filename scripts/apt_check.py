@@ -4,13 +4,14 @@ Looks for the things themselves (a compiler, a library that loads), not for pack
 As root, or with SUDO=1, the command is run; otherwise it is printed and the exit code is 1. Needs only the standard
 library: it runs before the virtual environment exists.
 
-    python3 scripts/apt_check.py [--test]
+    python3 scripts/apt_check.py [--test | --peers]
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import ctypes.util
 import os
 import platform
 import shlex
@@ -81,6 +82,11 @@ def has_compose() -> bool:
     return False
 
 
+def has_ffmpeg() -> bool:
+    """Return whether the libraries of FFmpeg are installed, in whatever version."""
+    return ctypes.util.find_library("avdevice") is not None
+
+
 def has_postgres() -> bool:
     """Return whether a PostgreSQL server is installed, on PATH or where Debian puts its versions."""
     return shutil.which("postgres") is not None or any(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
@@ -136,6 +142,9 @@ def needs(tests: bool) -> list[Need]:
     return run + test
 
 
+PEERS = [Need("ffmpeg", "the test of exported video with lerobot's own decoder", has_ffmpeg)]
+
+
 def install_command(packages: list[str], prefix: list[str]) -> list[str]:
     """Return the apt-get call that installs `packages`, waiting for another one to finish."""
     options = ["install", "-y", "--no-install-recommends", "-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}"]
@@ -165,13 +174,16 @@ def install(packages: list[str], prefix: list[str]) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Check, print, and where it is allowed install. Returns 0 when everything is there in the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--test", action="store_true", help="also what the tests need")
+    also = parser.add_mutually_exclusive_group()
+    also.add_argument("--test", action="store_true", help="also what the tests need")
+    also.add_argument("--peers", action="store_true", help="only what make export-check needs on top of that")
     options = parser.parse_args(arguments)
     if reason := check_platform():
         print(reason, file=sys.stderr)
         return 1
 
-    missing = [need for need in needs(options.test) if not need.present()]
+    wanted = PEERS if options.peers else needs(options.test)
+    missing = [need for need in wanted if not need.present()]
     if not missing:
         return 0
     print("Missing from the operating system:")

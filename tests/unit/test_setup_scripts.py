@@ -182,6 +182,17 @@ def test_ros_1_is_asked_for_where_the_system_offers_it(monkeypatch: pytest.Monke
     assert not {need.package for need in apt_check.needs(tests=False)} & set(apt_check.ROS1_PACKAGES)
 
 
+def test_the_check_of_exports_asks_for_the_decoder_that_it_alone_needs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("SUDO", "")
+    assert apt_check.main(["--peers"]) == 1
+    assert capsys.readouterr().out.count("ffmpeg") == 2  # the need, and the command
+    assert "ffmpeg" not in {need.package for need in apt_check.needs(tests=True)}
+
+
 def test_a_browser_that_does_not_start_is_not_taken(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
