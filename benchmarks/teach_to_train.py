@@ -38,7 +38,7 @@ from sim.rollouts import VecSimulator
 from sim.taught_episodes import teach
 from sim.twin import Twin
 
-STEP_SIZES = (0.01, 0.03, 0.1)  # of imitation's policy gradient, chosen on `val`
+STEP_SIZES = (0.001, 0.003, 0.01, 0.03, 0.1)  # of imitation's policy gradient, chosen on `val`
 VAL_GOALS, TEST_GOALS, EPISODES, UPDATES = 40, 100, 20, 2
 RESAMPLES = 10_000
 
