@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 STAMPS = ("apt", "apt-test", "venv", "torch-auto", "deps", "msgs", "dev")
 INPUTS = ("Makefile", "pyproject.toml", "constraints.txt", "scripts", "ros2_ws/src")
+SETTINGS = ("PYTHON", "TORCH", "SUDO", "ARGS")  # make hands those of its command line to what it runs
 PLAN = ("--dry-run", "setup-test")
 
 
@@ -35,7 +36,10 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(where: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    cleared = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    cleared = {
+        name: value for name, value in os.environ.items()
+        if name not in SETTINGS and not name.startswith(("MAKE", "MFLAGS"))
+    }
     return subprocess.run(
         ["make", *arguments], cwd=where, env={**cleared, **environment}, capture_output=True, text=True, check=False
     )
