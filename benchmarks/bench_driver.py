@@ -4,7 +4,7 @@
 
 `link`: each JointCommand carries a speed that none of the last fifty had; the time until a state that shows this speed
 as the commanded one has come back. The wait for the robot's own 100 Hz is in it, 0 to 10 ms: the commands go at 99 Hz
-and so meet every phase of it, where at 100 one phase, good or bad, stays for the whole run. `tick`: the driver moves the
+and so meet every phase of it, where at 100 one phase, good or bad, stays all along. `tick`: the driver moves the
 arm up and down, 20 requests per second, through the guard; the time from one control period to the next, and how busy
 each is.
 """
