@@ -75,8 +75,8 @@ def test_a_session_from_start_to_the_comparison(open_tab, picture) -> None:
     )
     page.click(tab.button("start"))
     expect(page.locator(tab.button("start"))).to_be_disabled()
-    assert tab.calls("start") == [("start", 7, "val", 6, 1)]
     expect(page.locator("#task")).to_have_text("push-val-s0-7")
+    assert tab.calls("start") == [("start", 7, "val", 6, 1)]
     expect(page.locator("#headline")).to_have_text("Done", timeout=40_000)
     counted = page.evaluate("seen")
     expected = [*(f"Episode {i} of 2, before adaptation" for i in (1, 2)),
